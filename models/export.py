@@ -1,0 +1,136 @@
+"""The SavedModel: signatures that any TensorFlow runtime loads, without this project's code and without Keras."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.raw import MISSING, MISSING_INT, from_request, request_dtype, safe_name, tensor_dtype
+from models.spec import InputSpec, ModelSpec, target_kind
+from models.targets import LabelFacts
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    from models.dataset import Columns
+
+    Tensors = dict[str, tf.Tensor]
+
+SPEC_FILE = Path("assets.extra", "spec.json")
+CLASSES_FILE = Path("assets.extra", "classes.json")
+
+
+def export_model(
+    network: "keras.Model", spec: ModelSpec, transform: "tft.TFTransformOutput", facts: LabelFacts, folder: Path
+) -> None:
+    """Write the SavedModel of `network` behind its transform graph to `folder`.
+
+    Signatures: `serving_default` (named raw inputs, each `[batch]`), `examples` (serialized tf.Example, `[batch]
+    string`) and `transform_features` (raw inputs to transformed columns). A missing value is NaN or the empty
+    string in a named input, and an absent feature in an example.
+    """
+    import tensorflow as tf
+
+    inputs = spec.inputs
+    layer = transform.transform_features_layer()
+    module = tf.Module(name="penstock")
+    # tf.saved_model.save of the Keras 3 model itself does not load in TF's C++ runtime; its variables and functions do
+    module.variables_of_network = [variable.value for variable in network.variables]
+    module.transform_layer = layer
+
+    def predict(raw: "Tensors") -> "Tensors":
+        answers: Tensors = target_kind(inputs.target).answers(network(layer(raw), training=False), facts)
+        return answers
+
+    signatures = {
+        "serving_default": _named(predict, inputs),
+        "examples": _parsed(predict, inputs),
+        "transform_features": _named(lambda raw: dict(layer(raw)), inputs),
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    _restore_names(folder, inputs)
+    (folder / SPEC_FILE).parent.mkdir(exist_ok=True)
+    (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=2), "utf-8")
+    _write_classes(folder, facts)
+
+
+def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
+    """Trace `function` over one named `[batch]` input per feature."""
+    import tensorflow as tf
+
+    names = {safe_name(name): name for name in inputs.features}
+    specs = {safe: tf.TensorSpec([None], request_dtype(inputs.types[name]), name=safe) for safe, name in names.items()}
+
+    @tf.function(autograph=False)
+    def named(**request: "tf.Tensor") -> "Tensors":
+        return function({names[safe]: from_request(value) for safe, value in request.items()})
+
+    return named.get_concrete_function(**specs)
+
+
+def _parsed(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
+    """Trace `function` over serialized tf.Examples."""
+    import tensorflow as tf
+
+    features = {
+        name: tf.io.FixedLenFeature([], tensor_dtype(inputs.types[name]), MISSING[inputs.types[name]])
+        for name in inputs.features
+    }
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def parsed(examples: "tf.Tensor") -> "Tensors":
+        return function(tf.io.parse_example(examples, features))
+
+    return parsed.get_concrete_function()
+
+
+def _restore_names(folder: Path, inputs: InputSpec) -> None:
+    """Give the named inputs the columns' own names in the SavedModel's signatures: Python allows identifiers only."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    renamed = {safe_name(name): name for name in inputs.features if safe_name(name) != name}
+    if not renamed:
+        return
+    file = folder / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for signature in model.meta_graphs[0].signature_def.values():
+        for safe in renamed.keys() & set(signature.inputs):
+            signature.inputs[renamed[safe]].CopyFrom(signature.inputs.pop(safe))
+    file.write_bytes(model.SerializeToString())
+
+
+def _write_classes(folder: Path, facts: LabelFacts) -> None:
+    import json
+
+    if facts.classes:
+        (folder / CLASSES_FILE).write_text(json.dumps(facts.classes, ensure_ascii=False), "utf-8")
+
+
+def read_classes(folder: Path) -> tuple[str, ...]:
+    """Return the class names of an exported model by class id, empty for a target without classes."""
+    import json
+
+    file = folder / CLASSES_FILE
+    return tuple(json.loads(file.read_text("utf-8"))) if file.exists() else ()
+
+
+def load_predictor(folder: Path) -> "Callable[[Columns], Columns]":
+    """Return a function from dense raw columns to the answers of the model's `serving_default`."""
+    import numpy as np
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(folder))
+    signature = model.signatures["serving_default"]
+
+    def predict(columns: "Columns") -> "Columns":
+        request = {}
+        for name, column in columns.items():
+            if column.dtype == np.int64:
+                column = np.where(column == MISSING_INT, np.nan, column.astype("float64"))
+            request[safe_name(name)] = tf.constant(column)
+        return {name: answer.numpy() for name, answer in signature(**request).items()}
+
+    # the signature holds its variables weakly: the model must live as long as the function
+    predict.model = model  # type: ignore[attr-defined]
+    return predict

@@ -1,0 +1,26 @@
+"""Feature kinds: one file each; the file's name is the `kind:` in the YAML.
+
+A kind is a module with the parts of `FeatureKind`. `transform` sees all columns of its kind at once, so that
+tf.Transform analyses them together: its cost here is per analyzer, not per column (docs/adr/0002).
+"""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from models.encoded import Encoded
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from keras import KerasTensor
+
+
+class FeatureKind(Protocol):
+    """The parts of a feature kind."""
+
+    Params: Any
+    """Settings of one feature of this kind."""
+
+    def transform(self, columns: "dict[str, tf.Tensor]", params: dict[str, Any]) -> "dict[str, tf.Tensor]":
+        """tf.Transform half: raw `[batch]` columns by feature name -> transformed tensors by the same names."""
+
+    def encode(self, column: "KerasTensor", params: Any, name: str, vocabulary_size: int) -> Encoded:
+        """Keras half: one transformed column -> what a family gets. `vocabulary_size` is 0 without a vocabulary."""

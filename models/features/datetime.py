@@ -1,0 +1,87 @@
+"""Moments: ISO 8601 text (or seconds since 1970) as points on the circles of day, week and year."""
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from models.encoded import Encoded
+from models.raw import is_missing
+from models.settings import Settings
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from keras import KerasTensor
+
+Part = Literal["hour", "weekday", "year"]
+DAY_S = 86_400
+PERIOD_S: dict[Part, float] = {"hour": DAY_S, "weekday": 7 * DAY_S, "year": 365.2425 * DAY_S}
+MONDAY_S = 4 * DAY_S
+"""1970-01-05 was a Monday."""
+ISO_8601 = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+
+
+class Params(Settings):
+    """A date or a time; without a zone it is read as UTC.
+
+    Attributes:
+        parts: the circles: `hour` (of the day), `weekday` (Monday first), `year` (season).
+    """
+
+    kind: Literal["datetime"] = "datetime"
+    parts: tuple[Part, ...] = Field(default=("hour", "weekday", "year"), min_length=1)
+
+
+def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
+    """Return `[batch, 2 * parts + 1] float32`: sine and cosine of each part (0 if missing), then the missing flag."""
+    return {name: _circles(column, params[name].parts) for name, column in columns.items()}
+
+
+def _circles(column: "tf.Tensor", parts: tuple[Part, ...]) -> "tf.Tensor":
+    import tensorflow as tf
+
+    seconds, missing = (column, is_missing(column)) if column.dtype != tf.string else parse(column)
+    seconds = tf.cast(tf.where(missing, tf.zeros_like(seconds), seconds), tf.float64) - MONDAY_S
+    present = tf.where(missing, 0.0, 1.0)
+    outputs = []
+    for part in parts:
+        angle = tf.cast(tf.math.floormod(seconds, PERIOD_S[part]) * (2 * math.pi / PERIOD_S[part]), tf.float32)
+        outputs += [tf.sin(angle) * present, tf.cos(angle) * present]
+    return tf.stack([*outputs, 1.0 - present], axis=1)
+
+
+def parse(text: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+    """Return `[batch] int64` seconds since 1970 UTC and the `[batch] bool` mask of texts that are no moment."""
+    import tensorflow as tf
+
+    valid = tf.strings.regex_full_match(text, ISO_8601)
+    moment = tf.where(valid, text, "1970-01-01")
+    clock = tf.where(tf.strings.length(moment) >= 16, moment, "1970-01-01T00:00")
+    zoned = tf.strings.regex_full_match(moment, r".*:\d{2}.*[+-]\d{2}:?\d{2}")
+    zone = tf.strings.regex_replace(tf.where(zoned, moment, "+0000"), r".*([+-])(\d{2}):?(\d{2})$", r"\1\2\3")
+    second = tf.strings.regex_replace(clock, r"^.{16}:(\d{2}).*$|^.*$", r"0\1")
+
+    def digits(source: "tf.Tensor", start: int, length: int) -> "tf.Tensor":
+        return tf.strings.to_number(tf.strings.substr(source, start, length), tf.int64)
+
+    days = _days(digits(moment, 0, 4), digits(moment, 5, 2), digits(moment, 8, 2))
+    sign = tf.where(tf.strings.substr(zone, 0, 1) == "-", tf.constant(-1, tf.int64), tf.constant(1, tf.int64))
+    offset = sign * (digits(zone, 1, 2) * 3600 + digits(zone, 3, 2) * 60)
+    time = digits(clock, 11, 2) * 3600 + digits(clock, 14, 2) * 60 + tf.strings.to_number(second, tf.int64)
+    return days * DAY_S + time - offset, tf.logical_not(valid)
+
+
+def _days(year: "tf.Tensor", month: "tf.Tensor", day: "tf.Tensor") -> "tf.Tensor":
+    """Return days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil)."""
+    import tensorflow as tf
+
+    year = year - tf.cast(month <= 2, tf.int64)
+    era = year // 400
+    year_of_era = year - era * 400
+    day_of_year = (153 * tf.math.floormod(month + 9, 12) + 2) // 5 + day - 1
+    return era * 146_097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719_468
+
+
+def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:
+    """Return the `[batch, 2 * parts + 1]` column as it is."""
+    return Encoded(column)

@@ -1,0 +1,56 @@
+"""The Keras half of every model: transformed columns to a compiled network."""
+
+from typing import TYPE_CHECKING
+
+from models.preprocess import transformed_name
+from models.spec import InputSpec, ModelSpec, family, feature_kind, target_kind
+from models.targets import LabelFacts
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+
+def build_network(
+    spec: ModelSpec, transformed: "dict[str, tf.TensorSpec]", sizes: dict[str, int], facts: LabelFacts
+) -> "keras.Model":
+    """Return the network from the transformed columns to the prediction.
+
+    Args:
+        spec: the model.
+        transformed: shape (`[batch, ...]`) and dtype of each transformed column.
+        sizes: vocabulary size of each feature that has one.
+        facts: what the training split says of the label.
+    """
+    import keras
+
+    columns, encoded = {}, []
+    for name, params in spec.inputs.features.items():
+        column = transformed_name(name)
+        described = transformed[column]
+        columns[column] = keras.Input(described.shape[1:], dtype=described.dtype.name, name=column)
+        encoded.append(feature_kind(params).encode(columns[column], params, column, sizes.get(name, 0)))
+    target = target_kind(spec.inputs.target)
+    outputs = family(spec.model).build(encoded, spec.model, target.units(facts))
+    return keras.Model(columns, target.head(outputs, facts), name=spec.model.family)
+
+
+def compile_network(network: "keras.Model", spec: ModelSpec, steps: int) -> None:
+    """Set optimizer, loss and metrics for `steps` training steps in all."""
+    import keras
+
+    target = target_kind(spec.inputs.target)
+    schedule = keras.optimizers.schedules.CosineDecay(spec.training.learning_rate, steps)
+    network.compile(keras.optimizers.Adam(schedule), loss=target.loss(), metrics=target.watch(), jit_compile=False)
+
+
+def vocabulary_sizes(inputs: InputSpec, transform: "tft.TFTransformOutput") -> dict[str, int]:
+    """Return the vocabulary size of each feature that tf.Transform made a vocabulary for."""
+    names = {name: transformed_name(name) for name in inputs.features}
+    sizes = {
+        name: transform.vocabulary_size_by_name(vocabulary)
+        for name, vocabulary in names.items()
+        if transform.vocabulary_file_by_name(vocabulary)
+    }
+    return {name: size for name, size in sizes.items() if size > 0}

@@ -1,0 +1,30 @@
+"""The tf.Transform half of every model: raw columns to transformed columns."""
+
+from typing import TYPE_CHECKING
+
+from models.discovery import discover
+from models.raw import safe_name
+from models.spec import InputSpec, target_kind
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def transformed_name(feature: str) -> str:
+    """Return the name of a feature's transformed column: an identifier, whatever the table calls it."""
+    return safe_name(feature)
+
+
+def preprocess(columns: "dict[str, tf.Tensor]", inputs: InputSpec) -> "dict[str, tf.Tensor]":
+    """tf.Transform's preprocessing_fn: dense raw `[batch]` columns to transformed columns, the label among them."""
+    outputs: dict[str, tf.Tensor] = {}
+    for kind, params in inputs.kinds().items():
+        group = discover("models.features")[kind].transform({name: columns[name] for name in params}, params)
+        outputs |= {transformed_name(name): column for name, column in group.items()}
+    target = inputs.target
+    outputs[LABEL] = target_kind(target).transform(columns[target.column], target)
+    return outputs
+
+
+LABEL = "label__"
+"""Name of the transformed label."""

@@ -1,0 +1,82 @@
+"""Raw columns: how a table's values travel from ingestion through tf.Transform to a serving request.
+
+A column is text (`bytes`), whole numbers (`int`) or numbers (`float`), as in tf.Example. Inside every graph a raw
+column is a dense `[batch]` tensor, and a missing value is the type's marker: `b""`, the smallest int64, or NaN.
+"""
+
+import re
+import zlib
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+RawType = Literal["bytes", "int", "float"]
+MISSING_INT = -(2**63)
+MISSING: dict[RawType, Any] = {"bytes": b"", "int": MISSING_INT, "float": float("nan")}
+
+
+def tensor_dtype(raw_type: RawType) -> "tf.DType":
+    """Return the dtype of the raw column inside the graphs: string, int64 or float32."""
+    import tensorflow as tf
+
+    return {"bytes": tf.string, "int": tf.int64, "float": tf.float32}[raw_type]
+
+
+def request_dtype(raw_type: RawType) -> "tf.DType":
+    """Return the dtype a client sends: whole numbers as float64, exact to 2**53, so that NaN can say "missing"."""
+    import tensorflow as tf
+
+    return {"bytes": tf.string, "int": tf.float64, "float": tf.float32}[raw_type]
+
+
+def from_request(value: "tf.Tensor") -> "tf.Tensor":
+    """Return the raw column for a client's tensor: float64 becomes int64 and NaN its missing marker."""
+    import tensorflow as tf
+
+    if value.dtype != tf.float64:
+        return value
+    absent = tf.math.is_nan(value)
+    return tf.where(
+        absent, tf.constant(MISSING_INT, tf.int64), tf.cast(tf.where(absent, tf.zeros_like(value), value), tf.int64)
+    )
+
+
+def is_missing(column: "tf.Tensor") -> "tf.Tensor":
+    """Return the `[batch] bool` mask of missing values of a raw column."""
+    import tensorflow as tf
+
+    if column.dtype == tf.string:
+        return tf.equal(column, "")
+    if column.dtype == tf.int64:
+        return tf.equal(column, MISSING_INT)
+    return tf.math.is_nan(column)
+
+
+def to_number(column: "tf.Tensor") -> "tf.Tensor":
+    """Return the raw column as `[batch] float32`, missing as NaN. Text becomes the number it spells, else NaN."""
+    import tensorflow as tf
+
+    absent = is_missing(column)
+    if column.dtype == tf.string:
+        numeric = tf.strings.regex_full_match(column, r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+        absent = tf.logical_not(numeric)
+        column = tf.strings.to_number(tf.where(numeric, tf.strings.strip(column), "0"))
+    return tf.where(absent, tf.constant(float("nan"), tf.float32), tf.cast(column, tf.float32))
+
+
+def to_text(column: "tf.Tensor") -> "tf.Tensor":
+    """Return the raw column as `[batch] string`, missing as the empty string."""
+    import tensorflow as tf
+
+    if column.dtype == tf.string:
+        return column
+    return tf.where(is_missing(column), "", tf.strings.as_string(column))
+
+
+def safe_name(name: str) -> str:
+    """Return `name` as an identifier that is safe for ops, layers and files; different names stay different."""
+    safe = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if safe == name and not name[:1].isdigit():
+        return name
+    return f"c_{safe}_{zlib.crc32(name.encode()):08x}"

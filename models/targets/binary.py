@@ -1,0 +1,73 @@
+"""Yes or no: the probability of the positive class."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from models.raw import to_number, to_text
+from models.settings import Settings
+from models.targets import LabelFacts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+    from keras import KerasTensor
+
+METRICS = ("auc", "pr_auc", "accuracy", "precision", "recall", "log_loss", "calibration", "example_count")
+VOCABULARY = None
+
+
+class Params(Settings):
+    """A label with two values.
+
+    Attributes:
+        column: the label's column.
+        positive: the text that means "yes"; a number or boolean column needs none (1 and true mean "yes").
+    """
+
+    kind: Literal["binary"] = "binary"
+    column: str
+    positive: str | None = None
+
+
+def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
+    """Return `[batch] float32`, 1.0 for the positive class."""
+    import tensorflow as tf
+
+    positive = to_number(label) > 0.5 if params.positive is None else tf.equal(to_text(label), params.positive)
+    return tf.cast(positive, tf.float32)
+
+
+def units(facts: LabelFacts) -> int:
+    """Return 1: the logit."""
+    return 1
+
+
+def head(outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
+    """Return the probability, `[batch, 1] float32`."""
+    import keras
+
+    return keras.layers.Activation("sigmoid", dtype="float32", name="prediction")(outputs)
+
+
+def loss() -> Any:
+    """Return binary cross-entropy."""
+    return "binary_crossentropy"
+
+
+def watch() -> list[Any]:
+    """Return the area under the ROC curve."""
+    import keras
+
+    return [keras.metrics.AUC(name="auc")]
+
+
+def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return `probability`, `[batch] float32`, never exactly 0 or 1, so that its log loss is finite."""
+    import tensorflow as tf
+
+    return {"probability": tf.clip_by_value(prediction[:, 0], 1e-6, 1 - 1e-6)}
+
+
+def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows] float32`, 1.0 for the positive class."""
+    positive = labels.astype(float) > 0.5 if params.positive is None else labels == params.positive
+    return positive.astype("float32")

@@ -1,0 +1,67 @@
+"""One class out of several: a probability for each."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from models.raw import to_text
+from models.settings import Settings
+from models.targets import LabelFacts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+    from keras import KerasTensor
+
+METRICS = ("class_accuracy", "class_log_loss", "example_count")
+VOCABULARY = "label_classes"
+
+
+class Params(Settings):
+    """A label with a few values; the classes are those of the training split, most frequent first."""
+
+    kind: Literal["multiclass"] = "multiclass"
+    column: str
+
+
+def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
+    """Return `[batch] int64` class ids, -1 for a class that the training split does not have."""
+    import tensorflow_transform as tft
+
+    return tft.compute_and_apply_vocabulary(to_text(label), vocab_filename=VOCABULARY, name=VOCABULARY)
+
+
+def units(facts: LabelFacts) -> int:
+    """Return the number of classes: a logit each."""
+    return len(facts.classes)
+
+
+def head(outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
+    """Return the probabilities, `[batch, classes] float32`."""
+    import keras
+
+    return keras.layers.Activation("softmax", dtype="float32", name="prediction")(outputs)
+
+
+def loss() -> Any:
+    """Return cross-entropy with class ids."""
+    return "sparse_categorical_crossentropy"
+
+
+def watch() -> list[Any]:
+    """Return the accuracy."""
+    return ["accuracy"]
+
+
+def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return `label`, the likeliest class, `[batch] string`, and `probabilities`, `[batch, classes]`, by class id."""
+    import tensorflow as tf
+
+    names = tf.constant(facts.classes, tf.string)
+    return {"label": tf.gather(names, tf.argmax(prediction, axis=1)), "probabilities": prediction}
+
+
+def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows] int64` class ids, -1 for an unseen class."""
+    import numpy as np
+
+    ids = {name: index for index, name in enumerate(facts.classes)}
+    return np.array([ids.get(str(label), -1) for label in labels], dtype="int64")

@@ -1,0 +1,81 @@
+"""The problem against its columns: every mistake at once, before TensorFlow is loaded."""
+
+import difflib
+from collections.abc import Iterator
+
+from models.spec import target_kind
+from pipeline.errors import InputError
+from pipeline.problem import LoadedProblem, Problem
+from pipeline.resolve import Columns
+from schemas.store import SchemaColumn
+
+Keys = tuple[str | int, ...]
+
+
+def check(loaded: LoadedProblem, columns: Columns) -> None:
+    """Compare names, kinds and metrics of the problem with the table's columns.
+
+    Raises:
+        InputError: all mistakes, each with file, line and key path.
+    """
+    problem = loaded.problem
+    mistakes = [*_names(problem, columns), *_metrics(problem)]
+    if problem.target.column in columns:
+        mistakes += _label(problem, columns[problem.target.column])
+    mistakes += [
+        ((*keys, "kind"), message)
+        for name, params in (problem.features or {}).items()
+        if name in columns
+        for keys, message in [(("features", name), _kind(params.kind, columns[name]))]
+        if message
+    ]
+    if mistakes:
+        raise InputError([loaded.complain(keys, message) for keys, message in mistakes])
+
+
+def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield each column that the problem names and the table does not have."""
+    named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
+    named += [(("features", name), name) for name in problem.features or {}]
+    if problem.split.by == "time":
+        named.append((("split", "column"), problem.split.column))
+    for index, columns_of_slice in enumerate(problem.evaluation.slices):
+        named += [(("evaluation", "slices", index), name) for name in columns_of_slice]
+    for keys, name in named:
+        if name not in columns:
+            near = difflib.get_close_matches(name, columns, 3) or list(columns)[:8]
+            yield keys, f"no column '{name}' in the table; near: {', '.join(near)}"
+    if problem.target.column in (problem.features or {}):
+        yield ("features", problem.target.column), "the label can't be a feature"
+
+
+def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    known = target_kind(problem.target).METRICS
+    for name in problem.evaluation.gates:
+        if name not in known:
+            yield ("evaluation", "gates", name), f"expected one of {', '.join(known)}, received '{name}'"
+
+
+def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]:
+    kind, is_text = problem.target.kind, column.raw_type == "bytes"
+    if kind == "regression" and is_text:
+        yield ("target", "column"), f"a regression's label must be a number, '{column.name}' is text"
+    if kind == "multiclass" and column.raw_type == "float":
+        yield ("target", "column"), f"a class must be text or a whole number, '{column.name}' is a number with decimals"
+    if kind == "binary" and is_text and problem.target.positive is None:
+        values = f": one of {', '.join(column.values)}" if column.values else ""
+        yield ("target",), f"the label is text, so positive: must say which text means yes{values}"
+    if kind == "binary" and column.values and problem.target.positive not in {None, *column.values}:
+        yield (
+            ("target", "positive"),
+            f"expected one of {', '.join(column.values)}, received '{problem.target.positive}'",
+        )
+
+
+def _kind(kind: str, column: SchemaColumn) -> str | None:
+    """Return what is wrong with using `column` as a feature of `kind`."""
+    if kind in {"numeric", "bucketized"} and column.raw_type == "bytes":
+        return f"a {kind} feature must be a number, '{column.name}' is text"
+    if kind == "datetime" and column.raw_type == "float":
+        return f"a datetime feature must be a date, a time or whole seconds, '{column.name}' is a number with decimals"
+    return None

@@ -1,0 +1,296 @@
+"""The command line: parse, load, call, print, exit code. TensorFlow is imported only by the commands that need it.
+
+Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate.
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipeline.errors import BlockedError, InputError, PenstockError
+
+if TYPE_CHECKING:
+    from pipeline.problem import LoadedProblem
+    from pipeline.workspace import Workspace
+
+app = typer.Typer(
+    help="A table in, a validated and served deep-learning model out.",
+    epilog="Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def main() -> None:
+    """Run the command line; an error of ours becomes its message and its exit code."""
+    from serving.errors import ServingError
+
+    try:
+        app()
+    except PenstockError as error:
+        _print_error(str(error))
+        sys.exit(error.exit_code)
+    except ServingError as error:
+        _print_error(str(error))
+        sys.exit(InputError.exit_code)
+
+
+def _print_error(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True, soft_wrap=True).print(Text(message, style="red"))
+
+
+def _print_json(content: Any) -> None:
+    import orjson
+
+    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def _print(content: Any) -> None:
+    from rich.console import Console
+
+    Console().print(content)
+
+
+def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
+    from pipeline.problem import load_problem
+    from pipeline.workspace import open_workspace
+
+    loaded = load_problem(path)
+    return loaded, open_workspace(loaded.root, loaded.problem.name)
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
+    label: Annotated[str, typer.Option(help="The column to predict.")],
+    name: Annotated[str | None, typer.Option(help="The problem's name; left out, the file's.")] = None,
+) -> None:
+    """Write a problem and a schema for a table of your own."""
+    from pipeline.render import relative
+    from pipeline.scaffold import scaffold
+
+    made = scaffold(data, label, name, Path.cwd())
+    for note in made.notes:
+        typer.echo(f"  {note}")
+    typer.echo(f"wrote {relative(made.problem)} and {relative(made.schema)}")
+    typer.echo(f"next  penstock run {relative(made.problem)}")
+
+
+@app.command()
+def fetch(problem: ProblemFile) -> None:
+    """Download the data that a problem says where to find."""
+    from pipeline.render import relative
+    from pipeline.run import fetch as fetch_data
+
+    fetched = fetch_data(_load(problem)[0])
+    typer.echo("\n".join(f"fetched {relative(file)}" for file in fetched) or "nothing to fetch")
+
+
+@app.command()
+def check(
+    problems: Annotated[list[Path], typer.Argument(metavar="PROBLEM...", help="Problems' YAML files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare problems with their schemas and tables; says everything that is wrong at once."""
+    from pipeline.check import check as check_problem
+    from pipeline.resolve import read_columns, resolve
+
+    checked: list[dict[str, Any]] = []
+    for path in problems:
+        loaded, _ = _load(path)
+        columns = read_columns(loaded, whole=False)
+        check_problem(loaded, columns)
+        inputs = resolve(loaded.problem, columns).inputs
+        checked.append({"problem": loaded.problem.name, "types": inputs.types, "features": len(inputs.features)})
+    if as_json:
+        _print_json(checked)
+        return
+    for path, found in zip(problems, checked, strict=True):
+        typer.echo(f"{path}: ok, {found['features']} features")
+        for column, raw_type in found["types"].items() if len(problems) == 1 else ():
+            typer.echo(f"  {raw_type:<6} {column}")
+
+
+@app.command()
+def show(problem: ProblemFile, as_json: AsJson = False) -> None:
+    """Print the problem with every default filled in."""
+    from pipeline.check import check as check_problem
+    from pipeline.resolve import read_columns, resolve
+
+    loaded, _ = _load(problem)
+    columns = read_columns(loaded, whole=False)
+    check_problem(loaded, columns)
+    content = loaded.problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+    content["features"] = resolve(loaded.problem, columns).inputs.model_dump(mode="json", exclude_none=True)["features"]
+    if as_json:
+        _print_json(content)
+        return
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.default_flow_style = None
+    writer.width = 120
+    writer.dump(content, sys.stdout)
+
+
+@app.command()
+def run(
+    problem: ProblemFile,
+    ask: Annotated[int, typer.Option(help="Ask the pushed model about this many held-out rows over REST.", min=0)] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the pipeline: ingest, validate, transform, train, evaluate, push."""
+    from pipeline.console import capture_output
+    from pipeline.run import fetch as fetch_data
+    from pipeline.run import preflight
+    from pipeline.run import run as run_problem
+
+    loaded, workspace = _load(problem)
+    fetch_data(loaded)
+    columns = preflight(loaded)
+    log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
+    with capture_output(log, verbose=verbose) as screen:
+        result = run_problem(loaded, columns, workspace, screen, log)
+        asked = _ask(loaded, columns, workspace, ask) if ask and result.pushed else None
+    if as_json:
+        _print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
+    else:
+        from pipeline.render import render_answers, render_result
+
+        if asked:
+            typer.echo(f"\nPOST {asked.url}")
+            _print(render_answers(asked.answers, asked.truths, asked.rows))
+        _print(render_result(result, problem))
+    if not result.blessed:
+        raise BlockedError("blocked: " + "; ".join(result.refusals))
+
+
+def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: int) -> Any:
+    from pipeline.ask import ask
+    from pipeline.lineage import read_runs
+    from pipeline.resolve import resolve
+    from pipeline.splits import names
+
+    examples = Path(read_runs(workspace, 1)[0].output("Examples").uri)
+    split = names(loaded.problem.split)[-1]
+    return ask(workspace, examples / f"Split-{split}", resolve(loaded.problem, columns).inputs, count)
+
+
+@app.command()
+def status(problem: ProblemFile, as_json: AsJson = False) -> None:
+    """Show a problem's runs and pushed versions."""
+    from pipeline.lineage import read_runs
+    from pipeline.publish import read_manifest, versions
+    from pipeline.render import render_runs
+
+    _, workspace = _load(problem)
+    runs = read_runs(workspace, 10)
+    pushed = {version: read_manifest(workspace.serving / str(version)) for version in versions(workspace.serving)}
+    if not as_json:
+        _print(render_runs(runs, pushed))
+        return
+    components = [
+        [
+            {**found._asdict(), "outputs": {kind: artifact.uri for kind, artifact in found.outputs.items()}}
+            for found in each.executions
+        ]
+        for each in runs
+    ]
+    _print_json(
+        {
+            "runs": [
+                {"run_id": each.run_id, "components": found} for each, found in zip(runs, components, strict=True)
+            ],
+            "versions": {
+                str(version): manifest.model_dump(mode="json") if manifest else None
+                for version, manifest in pushed.items()
+            },
+        }
+    )
+
+
+@app.command()
+def serve(
+    target: Annotated[Path, typer.Argument(metavar="PROBLEM|DIR", help="A problem, or a folder of integer versions.")],
+    port: Annotated[int, typer.Option(help="REST port, 0 for a free one.", min=0, max=65535)] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    name: Annotated[str | None, typer.Option(help="The model's name; left out, the problem's or the folder's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the pushed model over TensorFlow Serving's REST API; new versions are loaded as they appear."""
+    from serving.server.run import serve as serve_models
+
+    base = target if target.is_dir() else _load(target)[1].serving
+    model = name or base.resolve().name
+
+    def announce(actual: int) -> None:
+        url = f"http://{host}:{actual}"
+        if as_json:
+            _print_json_line({"url": url, "model": model})
+        else:
+            typer.echo(f"serving {model} at {url}/v1/models/{model}:predict   (Ctrl-C stops)")
+
+    serve_models({model: base}, host, port, announce)
+
+
+def _print_json_line(content: dict[str, Any]) -> None:
+    import orjson
+
+    sys.stdout.write(orjson.dumps(content).decode() + "\n")
+    sys.stdout.flush()
+
+
+@app.command()
+def predict(
+    model: Annotated[str, typer.Argument(help="The served model's name.")],
+    rows: Annotated[Path, typer.Argument(help="JSON, JSON lines or CSV; - reads standard input.")] = Path("-"),
+    url: Annotated[
+        str, typer.Option(help="Where TensorFlow Serving or `penstock serve` answers.")
+    ] = "http://localhost:8501",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a served model about rows; columns that the model does not know are left out."""
+    from pipeline.render import render_answers
+    from pipeline.rows import read_rows
+    from serving.client import PredictionClient
+
+    asked = read_rows(rows)
+    with PredictionClient(url, model) as client:
+        answers = client.predict(asked, extra="drop")
+    if as_json:
+        _print_json(answers)
+    else:
+        _print(render_answers(answers, rows=asked))
+
+
+@app.command()
+def validate(
+    problem: Annotated[Path, typer.Option(help="The problem whose schema holds.")],
+    data: Annotated[Path | None, typer.Argument(help="A file in place of the problem's first table.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare data with the problem's schema; exit code 1 if there are anomalies."""
+    from pipeline.render import render_anomalies
+    from pipeline.validate import validate as validate_data
+
+    report = validate_data(_load(problem)[0], data)
+    if as_json:
+        _print_json(report.model_dump(mode="json"))
+    else:
+        _print(render_anomalies(report))
+    if report.anomalies:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The TFX components that are ours, each with its executor."""

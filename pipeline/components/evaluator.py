@@ -1,0 +1,190 @@
+"""Evaluator: TFX's component with an executor that predicts in large batches and hands TFMA the predictions.
+
+TFMA then needs no model of its own, and gets each slice's rows as whole arrays: one row at a time, as its slice
+extractor hands them on, is four times slower (docs/adr/0002). The evaluated rows with label and predictions stay
+beside the metrics, in `predictions.parquet`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apache_beam as beam
+from google.protobuf import json_format
+from tfx.components.evaluator import component, constants
+from tfx.dsl.components.base import base_beam_executor, executor_spec
+from tfx.types import artifact_utils
+from tfx.utils import json_utils, path_utils
+
+from models.dataset import concatenate, dense_batches
+from models.export import load_predictor, read_classes
+from models.raw import RawType
+from models.spec import target_kind
+from models.targets import LabelFacts
+from pipeline.evaluation import BASELINE, CANDIDATE, LABEL
+
+if TYPE_CHECKING:
+    from models.dataset import Columns
+
+ROWS_FILE = "predictions.parquet"
+BATCH_ROWS = 65_536
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+    """Writes TFMA's metrics and validations, and the blessing."""
+
+    def Do(  # noqa: N802  TFX calls it so
+        self, input_dict: dict[str, list[Any]], output_dict: dict[str, list[Any]], exec_properties: dict[str, Any]
+    ) -> None:
+        """Evaluate the candidate, and the baseline when there is one, on the splits of `example_splits`."""
+        output = Path(artifact_utils.get_single_uri(output_dict["evaluation"]))
+        models = dict(
+            zip([CANDIDATE, BASELINE], [*input_dict["model"], *input_dict.get("baseline_model", [])], strict=False)
+        )
+        file = output / ROWS_FILE
+        _write_rows(input_dict["examples"], exec_properties, models, file)
+        config = _eval_config(exec_properties["eval_config"], has_baseline=BASELINE in models)
+        self._analyze(file, list(models), config, output)
+        _bless(output, output_dict["blessing"][0], input_dict["model"][0], config)
+
+    def _analyze(self, file: Path, models: list[str], config: Any, output: Path) -> None:
+        import tensorflow_model_analysis as tfma
+        from tensorflow_model_analysis.extractors.slice_key_extractor import SLICE_KEY_EXTRACTOR_STAGE_NAME
+
+        slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
+        # stands in for TFMA's slice extractor: the extracts come with their slice
+        sliced = tfma.extractors.Extractor(SLICE_KEY_EXTRACTOR_STAGE_NAME, beam.Map(lambda extracts: extracts))
+        with self._make_beam_pipeline() as pipeline:
+            (
+                pipeline
+                | "Files" >> beam.Create([str(file)], reshuffle=False)
+                | "Slice" >> beam.FlatMap(read_slices, slices, models)
+                | "Evaluate"
+                >> tfma.ExtractEvaluateAndWriteResults(eval_config=config, extractors=[sliced], output_path=str(output))
+            )
+
+
+def read_slices(file: str, slices: list[tuple[str, ...]], models: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield TFMA extracts that each hold many rows of one slice, labels and predictions as `[rows, ...]` arrays."""
+    import numpy as np
+    import pyarrow.parquet as pq
+    import tensorflow_model_analysis as tfma
+
+    for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
+        rows = batch.to_pandas()
+        predictions = {name: np.stack(rows[name].to_numpy()) for name in models}
+        labels = rows[LABEL].to_numpy()
+        for key, places in _slices(rows, slices):
+            picked = {name: values[places] for name, values in predictions.items()}
+            yield {
+                tfma.LABELS_KEY: labels[places],
+                tfma.PREDICTIONS_KEY: picked if len(models) > 1 else picked[models[0]],
+                tfma.EXAMPLE_WEIGHTS_KEY: np.ones(len(places), "float32"),
+                tfma.FEATURES_KEY: {},
+                tfma.SLICE_KEY_TYPES_KEY: [key],
+            }
+
+
+def _slices(rows: Any, slices: list[tuple[str, ...]]) -> Iterator[tuple[tuple[tuple[str, str], ...], Any]]:
+    """Yield each slice's key, `((column, value), ...)`, with the places of its rows; all rows have the key `()`."""
+    import numpy as np
+
+    for columns in slices:
+        if not columns:
+            yield (), np.arange(len(rows))
+            continue
+        for values, places in rows.groupby(list(columns), observed=True).indices.items():
+            texts = values if isinstance(values, tuple) else (values,)
+            yield tuple(zip(columns, map(str, texts), strict=True)), places
+
+
+def _eval_config(text: str, *, has_baseline: bool) -> Any:
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.proto import config_pb2
+
+    config = json_format.Parse(text, config_pb2.EvalConfig())
+    return tfma.utils.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
+
+
+def _write_rows(examples: list[Any], properties: dict[str, Any], models: dict[str, Any], file: Path) -> None:
+    """Write slice columns (as text), label and each model's prediction (a list) of the evaluated splits."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from models.spec import ModelSpec
+
+    settings = json_utils.loads(properties["settings"])
+    spec = ModelSpec.model_validate_json(settings["spec"])
+    types: dict[str, RawType] = spec.inputs.types | settings["slice_types"]
+    target = spec.inputs.target
+    folders = [
+        Path(artifact_utils.get_split_uri(examples, split)) for split in json_utils.loads(properties["example_splits"])
+    ]
+    batches = list(dense_batches([file for folder in folders for file in sorted(folder.iterdir())], types))
+    columns = concatenate(iter(batches))
+    facts = LabelFacts(read_classes(_saved_model(models[CANDIDATE])))
+    table = {name: as_text(columns[name]) for name in settings["slice_types"]}
+    label = columns[target.column]
+    table[LABEL] = target_kind(target).evaluated(as_text(label) if label.dtype == object else label, target, facts)
+    for name, model in models.items():
+        table[name] = list(_predict(_saved_model(model), batches, list(spec.inputs.features)))
+    pq.write_table(pa.table(table), file)
+
+
+def as_text(column: Any) -> Any:
+    """Return `[rows]` raw values as text: the label and the values of slices."""
+    import numpy as np
+
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in column]
+    return np.array(texts, dtype=object)
+
+
+def _saved_model(model: Any) -> Path:
+    return Path(path_utils.serving_model_path(model.uri))
+
+
+def _predict(folder: Path, batches: "list[Columns]", features: list[str]) -> Any:
+    """Return `[rows, 1]` or `[rows, classes]` predictions."""
+    import numpy as np
+
+    predict = load_predictor(folder)
+    answers = [predict({name: columns[name] for name in features}) for columns in batches]
+    # a text answer (the likeliest class) is for people; the numbers beside it are evaluated
+    numeric = [next(value for value in answer.values() if value.dtype != object) for answer in answers]
+    predictions = np.concatenate(numeric)
+    return predictions.reshape(len(predictions), -1)
+
+
+def _bless(output: Path, blessing: Any, model: Any, config: Any) -> None:
+    """Record the verdict as TFX does; without gates a model is blessed unless a metric is NaN."""
+    import tensorflow_model_analysis as tfma
+
+    has_gates = bool(tfma.metrics.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config))
+    accepted = not has_gates or tfma.load_validation_result(str(output)).validation_ok
+    blessed = accepted and not _has_nan(output)
+    name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    Path(blessing.uri).mkdir(parents=True, exist_ok=True)
+    Path(blessing.uri, name).touch()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, int(blessed))
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
+
+
+def _has_nan(output: Path) -> bool:
+    from pipeline.metrics import read_metrics
+
+    return any(value != value for value in read_metrics(output)[0].values.values())
+
+
+class Evaluator(component.Evaluator):  # type: ignore[misc]
+    """TFX's Evaluator, with the executor above.
+
+    `settings` (the model's spec, types of the slice columns, code digest) is one more execution property: the stock
+    component has no custom_config, and its cache key must see them.
+    """
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, settings: dict[str, Any], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.exec_properties["settings"] = json_utils.dumps(settings)

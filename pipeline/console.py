@@ -1,0 +1,107 @@
+"""What a person sees: quiet by default, everything in the log file, progress by component."""
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from rich.console import Console
+from rich.status import Status
+
+RUNNING, FINISHED, CACHED = "Component %s is running.", "Component %s is finished.", "A cached execution"
+"""How TFX's LocalDagRunner and launcher log what they do."""
+
+
+class Screen(NamedTuple):
+    """Where to write while everything else goes to the log file.
+
+    Attributes:
+        out: results.
+        err: progress and errors.
+    """
+
+    out: Console
+    err: Console
+
+
+@contextmanager
+def capture_output(log: Path, *, verbose: bool) -> Iterator[Screen]:
+    """Send what libraries write, their C++ parts too, to `log`; with `verbose` to the terminal as well."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    saved = [os.dup(1), os.dup(2)]
+    with log.open("ab") as stream, os.fdopen(saved[0], "w") as out, os.fdopen(saved[1], "w") as err:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        handlers: list[logging.Handler] = [logging.FileHandler(log)]
+        if verbose:
+            handlers.append(logging.StreamHandler(err))
+        else:
+            os.dup2(stream.fileno(), 2)
+        os.dup2(stream.fileno(), 1)
+        logging.basicConfig(
+            level=logging.INFO, handlers=handlers, force=True, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        logging.captureWarnings(capture=True)
+        warnings.simplefilter("default")
+        try:
+            yield Screen(Console(file=out), Console(file=err))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()], force=True)
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+
+
+class ComponentProgress(logging.Handler):
+    """Shows one line per component: what runs, for how long, and what it says of itself (`penstock.progress`)."""
+
+    def __init__(self, console: Console, status: Status) -> None:
+        super().__init__(logging.INFO)
+        self.console, self.status = console, status
+        self.component, self.started, self.cached, self.detail = "", 0.0, False, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Follow TFX's own messages, and ours."""
+        if record.msg == RUNNING:
+            self.component, self.started = record.getMessage().split()[1], time.monotonic()
+            self.cached, self.detail = False, ""
+        elif str(record.msg).startswith(CACHED):
+            self.cached = True
+        elif record.msg == FINISHED:
+            self._finish()
+            return
+        elif record.name == "penstock.progress":
+            self.detail = record.getMessage()
+        else:
+            return
+        self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")
+
+    def _finish(self) -> None:
+        seconds = time.monotonic() - self.started
+        how = "[dim]cached[/dim]" if self.cached else f"{seconds:6.1f} s"
+        detail = f"  [dim]{self.detail}[/dim]" if self.detail.startswith("epoch") else ""
+        self.console.print(f"  [green]✓[/green] {self.component:<16} {how:>8}{detail}", highlight=False)
+
+
+@contextmanager
+def show_progress(console: Console) -> Iterator[Status]:
+    """Show the components as they run."""
+    with console.status("loading TensorFlow and TFX") as status:
+        handler = ComponentProgress(console, status)
+        logging.getLogger().addHandler(handler)
+        try:
+            yield status
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+def write_line(stream: IO[str], text: str) -> None:
+    """Write one line of machine-readable output, never wrapped or coloured."""
+    stream.write(text + "\n")
+    stream.flush()

@@ -1,0 +1,35 @@
+"""What can go wrong, as one tree; a command's exit code follows from it.
+
+PenstockError
+ |-- InputError     exit 2: the YAML, a file or the data is not what it must be
+ |-- BlockedError   exit 3: a gate said no
+ '-- RunError       exit 1: a component failed
+"""
+
+from collections.abc import Sequence
+
+
+class PenstockError(Exception):
+    """Any error that a user can act on; the message is complete without a stack trace."""
+
+    exit_code = 1
+
+
+class InputError(PenstockError):
+    """Bad input: what is wrong, what was expected, what was received and where. One message per line."""
+
+    exit_code = 2
+
+    def __init__(self, messages: str | Sequence[str]) -> None:
+        self.messages = [messages] if isinstance(messages, str) else list(messages)
+        super().__init__("\n".join(self.messages))
+
+
+class BlockedError(PenstockError):
+    """A gate refused: nothing was pushed."""
+
+    exit_code = 3
+
+
+class RunError(PenstockError):
+    """A component of the run failed."""

@@ -1,0 +1,157 @@
+"""build_pipeline: a problem to a TFX pipeline, one short function a stage. Nothing is read or written here."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.trainer.component import Trainer
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
+
+from models.spec import ModelSpec
+from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.evaluator import Evaluator
+from pipeline.components.example_gen import ExampleGen
+from pipeline.components.pusher import Pusher
+from pipeline.components.transform import Transform
+from pipeline.evaluation import build_eval_config
+from pipeline.fingerprint import code_digest
+from pipeline.ingest import Request
+from pipeline.problem import Problem
+from pipeline.splits import names
+from pipeline.workspace import Workspace
+
+# Beam's DirectRunner looks for a Prism binary on each pipeline, and would download it
+BEAM_ARGUMENTS = ["--runner=FnApiRunner"]
+
+
+class Plan(NamedTuple):
+    """All that a pipeline is made of.
+
+    Attributes:
+        problem: the YAML.
+        spec: the model, complete.
+        request: what ExampleGen reads.
+        schema_file: the curated schema under its digest, None to infer one.
+        slice_types: raw types of the columns that slices are made of.
+        run_id: makes the push check run in each run.
+    """
+
+    problem: Problem
+    spec: ModelSpec
+    request: Request
+    schema_file: Path | None
+    slice_types: dict[str, str]
+    run_id: str
+
+
+def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
+    """Return the pipeline; run it with a runner of pipeline.runners."""
+    examples = ExampleGen(request=plan.request.model_dump_json())
+    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    schema = _schema(plan, statistics)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    transform = _transform(plan, examples, schema)
+    trainer = _trainer(plan, examples, transform)
+    baseline = _baseline(trainer)
+    evaluator = _evaluator(plan, examples, trainer, baseline)
+    pusher = _pusher(plan, workspace, trainer, evaluator)
+    return Pipeline(
+        pipeline_name=plan.problem.name,
+        pipeline_root=str(workspace.artifacts),
+        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
+        components=[examples, statistics, schema, validator, transform, trainer, baseline, evaluator, pusher],
+        enable_cache=True,
+        beam_pipeline_args=BEAM_ARGUMENTS,
+    )
+
+
+def _schema(plan: Plan, statistics: StatisticsGen) -> Any:
+    if plan.schema_file:
+        return ImportSchemaGen(schema_file=str(plan.schema_file)).with_id("SchemaGen")
+    return SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
+
+
+def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:
+    return Transform(
+        examples=examples.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="models.preprocess.preprocess",
+        materialize=False,
+        disable_analyzer_cache=True,
+        disable_statistics=True,
+        custom_config={"inputs": plan.spec.inputs.model_dump_json(), "code": code_digest(transform_modules(plan.spec))},
+    )
+
+
+def _trainer(plan: Plan, examples: Any, transform: Transform) -> Trainer:
+    return Trainer(
+        run_fn="models.train.run_fn",
+        examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={"spec": plan.spec.model_dump_json(), "code": code_digest(trainer_modules(plan.spec))},
+    )
+
+
+def _baseline(trainer: Trainer) -> Resolver:
+    return Resolver(
+        strategy_class=LatestOtherBlessedModel,
+        candidate=trainer.outputs["model"],
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("Baseline")
+
+
+def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) -> Evaluator:
+    config = build_eval_config(plan.problem.evaluation, plan.spec.inputs.target)
+    return Evaluator(
+        settings={
+            "spec": plan.spec.model_dump_json(),
+            "slice_types": plan.slice_types,
+            "code": code_digest(evaluator_modules(plan.spec)),
+        },
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=config,
+        example_splits=names(plan.problem.split)[-1:],
+    )
+
+
+def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, evaluator: Evaluator) -> Pusher:
+    base = str(workspace.serving)
+    return Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": base}),
+        custom_config={"base": base, "keep": plan.problem.push.keep, "run": plan.run_id},
+    )
+
+
+def _inputs_modules(spec: ModelSpec) -> list[str]:
+    """Return the plug-ins that the model's inputs use."""
+    return [f"models.targets.{spec.inputs.target.kind}", *(f"models.features.{kind}" for kind in spec.inputs.kinds())]
+
+
+def transform_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run Transform again."""
+    return ["pipeline.components.transform", *_inputs_modules(spec)]
+
+
+def trainer_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run Trainer again."""
+    return ["models.train", f"models.families.{spec.model.family}", *_inputs_modules(spec)]
+
+
+def evaluator_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run Evaluator again."""
+    return ["pipeline.components.evaluator", "pipeline.row_metrics", f"models.targets.{spec.inputs.target.kind}"]

@@ -1,0 +1,168 @@
+"""Problem: the whole YAML as one frozen object."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError
+
+from models.discovery import discover, union
+from models.settings import Settings
+from models.spec import FamilyParams, FeatureParams, TargetParams, Training
+from pipeline.errors import InputError
+from pipeline.splits import HashSplit, Split
+from pipeline.yaml_file import YamlFile, load_yaml
+
+if TYPE_CHECKING:
+    SourceParams = Any
+else:
+    SourceParams = union("pipeline.sources", "kind")
+
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+
+
+class Gate(Settings):
+    """Bounds of one metric; a model outside of them is not pushed.
+
+    Attributes:
+        min: the least value.
+        max: the largest value.
+        not_worse_than_served_by: how much worse than the last blessed model it may be.
+    """
+
+    min: float | None = None
+    max: float | None = None
+    not_worse_than_served_by: float | None = Field(default=None, ge=0)
+
+
+class Evaluation(Settings):
+    """How the trained model is judged, on the test split (on the eval split when there is no test split).
+
+    Attributes:
+        slices: lists of columns; metrics are also computed for each combination of their values.
+        gates: bounds by name of metric.
+    """
+
+    slices: tuple[tuple[str, ...], ...] = ()
+    gates: dict[str, Gate] = Field(default_factory=dict)
+
+
+class Push(Settings):
+    """Where a blessed model goes: `<workspace>/serving/<name>/<version>`, for TensorFlow Serving to watch.
+
+    Attributes:
+        keep: versions kept; older ones are removed.
+    """
+
+    keep: PositiveInt = 5
+
+
+def _spell_out(features: Any) -> Any:
+    """Read `carrier: categorical` as `carrier: {kind: categorical}`."""
+    if not isinstance(features, dict):
+        return features
+    return {name: {"kind": params} if isinstance(params, str) else params for name, params in features.items()}
+
+
+class Problem(Settings):
+    """A problem: data, label and goal.
+
+    Attributes:
+        name: of the served model and of every folder.
+        source: the table.
+        split: which rows train, which evaluate, which test.
+        schema_file: the curated schema; left out, TFX infers one in each run.
+        target: the label and its kind.
+        features: settings by column; left out, every column of the schema is used by its type.
+        model: the network.
+        training: how it is trained.
+        evaluation: how it is judged.
+        push: where it goes.
+    """
+
+    name: str = Field(pattern=NAME)
+    source: SourceParams
+    split: Split = HashSplit()
+    schema_file: str | None = Field(default=None, alias="schema")
+    target: TargetParams
+    features: Annotated[dict[str, FeatureParams] | None, BeforeValidator(_spell_out)] = None
+    model: FamilyParams = Field(default={"family": "mlp"}, validate_default=True)
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    push: Push = Push()
+
+
+class LoadedProblem(NamedTuple):
+    """A problem with its file, to say where in it something is wrong.
+
+    Attributes:
+        problem: the typed content.
+        file: the parsed YAML.
+        root: the folder that paths in the YAML are relative to.
+    """
+
+    problem: Problem
+    file: YamlFile
+    root: Path
+
+    @property
+    def schema_path(self) -> Path | None:
+        """The curated schema's file."""
+        return self.root / self.problem.schema_file if self.problem.schema_file else None
+
+    def complain(self, keys: tuple[str | int, ...], message: str) -> str:
+        """Return `file:line: key.path: message`."""
+        return f"{self.file.place(keys)}: {'.'.join(map(str, keys))}: {message}"
+
+
+def load_problem(path: Path) -> LoadedProblem:
+    """Read and validate a problem. Paths are relative to the folder above `problems/`, else to the YAML's own folder.
+
+    Raises:
+        InputError: all that is wrong, each with file, line and key path.
+    """
+    file = load_yaml(path)
+    folder = path.resolve().parent
+    root = folder.parent if folder.name == "problems" else folder
+    try:
+        return LoadedProblem(Problem.model_validate(file.content), file, root)
+    except ValidationError as error:
+        raise InputError(
+            [_describe(file, problem["loc"], problem["type"], problem) for problem in error.errors()]
+        ) from error
+
+
+def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, problem: Any) -> str:
+    """Turn one of pydantic's errors into `file:line: key.path: expected ..., received ...`."""
+    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "time"}
+    # pydantic puts the union's tag into the path; the YAML has no such key
+    keys = tuple(
+        key
+        for index, key in enumerate(location)
+        if not (index and key in tags and (location[index - 1] in TAGGED or (location[0] == "features" and index == 2)))
+    )
+    place = f"{file.place(keys)}: {'.'.join(map(str, keys))}"
+    received = problem["input"]
+    if kind == "missing":
+        return f"{place}: required, but missing"
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key{_suggest(str(keys[-1]), location[:-1])}"
+    if kind == "union_tag_not_found":
+        return f"{place}: the key {problem['ctx']['discriminator']} is required, but missing"
+    if kind == "union_tag_invalid":
+        expected, tag = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
+        return f"{place}: {problem['ctx']['discriminator']}: expected one of {expected}, received '{tag}'"
+    reason = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
+    return f"{place}: {reason}, received {str(received)!r:.80}" if "received" not in reason else f"{place}: {reason}"
+
+
+PLUGINS = ("pipeline.sources", "models.features", "models.families", "models.targets")
+TAGGED = {"source", "split", "target", "model"}
+
+
+def _suggest(key: str, parents: tuple[str | int, ...]) -> str:
+    """Return `; did you mean ...?` for a top-level key that nearly is one."""
+    import difflib
+
+    known = [field.alias or name for name, field in Problem.model_fields.items()] if not parents else []
+    near = difflib.get_close_matches(key, known, 1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,160 @@
+"""Results as a person likes to read them."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.evaluation import METRICS
+
+if TYPE_CHECKING:
+    from pipeline.lineage import Run
+    from pipeline.metrics import SliceMetrics
+    from pipeline.results import RunResult
+
+MEBIBYTE = 2**20
+SHOWN_SLICES = 24
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """Return an empty table whose columns are right-aligned but the first."""
+    made = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        made.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    return made
+
+
+def relative(path: Path) -> str:
+    """Return `path` as seen from the working folder, if it lies below it."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def render_result(result: "RunResult", problem: Path) -> RenderableType:
+    """Return the summary of a run: rows, features, time, metrics by slice, where the model lies, what to do next."""
+    return Group(
+        Text(),
+        _headline(result),
+        _times(result),
+        render_metrics(result.metrics, f"Metrics on the {result.evaluated_split} split"),
+        _verdict(result),
+        _next_steps(result, problem),
+    )
+
+
+def _headline(result: "RunResult") -> Text:
+    rows = " · ".join(f"{split} {count:,}" for split, count in result.rows.items())
+    dropped = f" · {result.rows_without_label:,} dropped without label" if result.rows_without_label else ""
+    return Text.assemble(
+        (f"{result.problem}", "bold"),
+        f"   {sum(result.rows.values()):,} rows ({rows}{dropped})\n",
+        f"{' ' * len(result.problem)}   {result.features} features · {result.seconds:.1f} s · "
+        f"peak memory {result.peak_memory_bytes / MEBIBYTE:,.0f} MiB\n",
+    )
+
+
+def _times(result: "RunResult") -> Table:
+    """Return seconds per component, as a bar beside each."""
+    made = table("component", "seconds", "")
+    made.columns[2].justify = "left"
+    longest = max((component.seconds for component in result.components), default=0.0) or 1.0
+    for component in result.components:
+        shown = "cached" if component.state == "cached" else f"{component.seconds:.1f}"
+        bar = "" if component.state == "cached" else "█" * max(1, round(24 * component.seconds / longest))
+        made.add_row(component.id, shown, Text(bar, style="cyan"))
+    return made
+
+
+def render_metrics(metrics: "Sequence[SliceMetrics]", title: str) -> Table:
+    """Return one line per slice, all rows first."""
+    names = [name for name in METRICS if name in metrics[0].values and name != "example_count"]
+    names.sort(key=list(metrics[0].values).index)
+    made = table("slice", "rows", *names, title=title)
+    for entry in metrics[:SHOWN_SLICES]:
+        label = ", ".join(f"{name} {value}" for name, value in entry.slice.items()) or "all"
+        rows = entry.values.get("example_count", 0)
+        made.add_row(
+            label,
+            f"{rows:,.0f}",
+            *(_number(entry.values.get(name)) for name in names),
+            style="" if entry.slice else "bold",
+        )
+    if len(metrics) > SHOWN_SLICES:
+        made.caption = f"{len(metrics) - SHOWN_SLICES} more slices: --json shows all"
+    return made
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def _verdict(result: "RunResult") -> Text:
+    if not result.blessed:
+        lines = "\n".join(f"  {refusal}" for refusal in result.refusals)
+        return Text.assemble(("Blocked by a gate: nothing was pushed\n", "bold red"), lines)
+    if result.pushed is None:
+        return Text("Blessed, but not pushed", style="bold red")
+    how = "pushed" if result.pushed.fresh else "already served"
+    return Text.assemble(
+        ("Model ", "bold"),
+        f"version {result.pushed.version} {how}: ",
+        (relative(result.pushed.path), "green"),
+        ("\nLog   ", "bold"),
+        relative(result.log),
+    )
+
+
+def _next_steps(result: "RunResult", problem: Path) -> Text:
+    name = relative(problem.resolve())
+    steps = [
+        (f"penstock serve {name}", "answer requests on http://localhost:8501"),
+        (f"penstock predict {result.problem} rows.csv", "ask the served model about rows of your own"),
+        (f"penstock validate new.csv --problem {name}", "compare new data with the schema"),
+    ]
+    width = max(len(command) for command, _ in steps)
+    lines = "\n".join(f"  {command:<{width}}   # {meaning}" for command, meaning in steps)
+    return Text.assemble(("\nNext\n", "bold"), lines, "\n")
+
+
+def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType:
+    """Return the runs, newest first, and the versions that are served."""
+    made = table("run", "state", "components", "seconds", title="Runs")
+    for run in runs:
+        states = [execution.state for execution in run.executions]
+        bad = next((found for found in run.executions if found.state not in {"complete", "cached"}), None)
+        state = f"{bad.component} {bad.state}" if bad else "complete"
+        made.add_row(
+            f"{run.started:%Y-%m-%d %H:%M:%S}",
+            state,
+            f"{len(states)} ({states.count('cached')} cached)",
+            f"{run.seconds:.1f}",
+        )
+    served = table("version", "pushed", "digest", title="Pushed versions")
+    for version, manifest in sorted(pushed.items(), reverse=True):
+        created, digest = (f"{manifest.created:%Y-%m-%d %H:%M:%S}", manifest.digest[:12]) if manifest else ("?", "?")
+        served.add_row(str(version), created, digest)
+    return Group(made, served)
+
+
+def render_answers(
+    answers: "Sequence[Any]", truths: "Sequence[Any] | None" = None, rows: "Sequence[dict[str, Any]]" = ()
+) -> Table:
+    """Return one line per asked row: some of its values, the answer, the truth where it is known."""
+    shown = list(rows[0])[:4] if rows else []
+    made = table("row", *shown, "answer", *(["truth"] if truths is not None else []))
+    for index, answer in enumerate(answers):
+        values = [str(rows[index].get(name)) for name in shown]
+        made.add_row(str(index + 1), *values, _answer(answer), *([str(truths[index])] if truths is not None else []))
+    return made
+
+
+def _answer(answer: Any) -> str:
+    if isinstance(answer, dict):
+        return ", ".join(f"{name} {_answer(value)}" for name, value in answer.items())
+    if isinstance(answer, list):
+        return "[" + ", ".join(_answer(value) for value in answer) + "]"
+    return f"{answer:.4g}" if isinstance(answer, float) else str(answer)

@@ -1,0 +1,67 @@
+"""From a problem and its columns to the model's spec: features that the YAML leaves out are chosen by type."""
+
+from pathlib import Path
+from typing import Any
+
+from models.raw import RawType
+from models.spec import InputSpec, ModelSpec
+from pipeline.errors import InputError
+from pipeline.problem import LoadedProblem, Problem
+from pipeline.tables import describe, open_source
+from schemas.store import SchemaColumn, SchemaError, columns, read_schema
+
+Columns = dict[str, SchemaColumn]
+
+
+def read_columns(loaded: LoadedProblem, *, whole: bool) -> Columns:
+    """Return the columns by the curated schema, else by the table itself (`whole`: by every row of it).
+
+    Raises:
+        InputError: no such schema, or a table that can't be read.
+    """
+    if loaded.schema_path:
+        return schema_columns(loaded, loaded.schema_path)
+    with open_source(loaded.problem.source, loaded.root, whole=whole) as connection:
+        return {
+            column.name: SchemaColumn(column.name, column.raw_type, is_moment=column.is_moment)
+            for column in describe(connection).values()
+        }
+
+
+def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:
+    """Return the columns of the curated schema at `path`."""
+    try:
+        return columns(read_schema(path))
+    except SchemaError as error:
+        raise InputError(loaded.complain(("schema",), str(error))) from error
+
+
+def resolve(problem: Problem, columns: Columns) -> ModelSpec:
+    """Return the complete model: `check` has passed, so every name is there."""
+    features = problem.features or {
+        name: default_feature(column) for name, column in columns.items() if name not in _no_features(problem)
+    }
+    types: dict[str, RawType] = {name: columns[name].raw_type for name in [*features, problem.target.column]}  # type: ignore[misc]
+    inputs = InputSpec.model_validate({"types": types, "features": _dump(features), "target": problem.target})
+    return ModelSpec(inputs=inputs, model=problem.model, training=problem.training)
+
+
+def default_feature(column: SchemaColumn) -> dict[str, Any]:
+    """Return the settings of a feature that nobody has described."""
+    if column.is_moment:
+        return {"kind": "datetime"}
+    if column.is_category or column.raw_type == "bytes":
+        return {"kind": "categorical", "top_k": 10_000}
+    return {"kind": "numeric"}
+
+
+def _no_features(problem: Problem) -> set[str]:
+    """Return the label, and the column that splits by time: a moment that no later row can have teaches nothing."""
+    return {problem.target.column, getattr(problem.split, "column", problem.target.column)}
+
+
+def _dump(features: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: params if isinstance(params, dict) else params.model_dump(mode="json")
+        for name, params in features.items()
+    }

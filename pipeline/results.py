@@ -1,0 +1,129 @@
+"""What a run came to: the object that `penstock run --json` prints and the summary shows."""
+
+import resource
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.settings import Settings
+from pipeline.lineage import Run
+from pipeline.metrics import SliceMetrics, read_metrics
+
+if TYPE_CHECKING:
+    from pipeline.graph import Plan
+
+
+class ComponentResult(Settings):
+    """One component: `state` is complete, cached, failed, ..."""
+
+    id: str
+    state: str
+    seconds: float
+
+
+class PushedModel(Settings):
+    """The model that is served: `fresh` if this run pushed it."""
+
+    version: int
+    path: Path
+    fresh: bool
+
+
+class RunResult(Settings):
+    """A finished run.
+
+    Attributes:
+        problem: its name.
+        run_id: TFX's id of the run.
+        seconds: from the command's start to its end.
+        components: in the order they ran.
+        rows: by split.
+        rows_without_label: dropped.
+        features: how many.
+        evaluated_split: which one the metrics are of.
+        metrics: all rows first, then by slice.
+        blessed: whether the gates let the model through.
+        refusals: which gates did not, in words.
+        pushed: the served version, None if there is none.
+        peak_memory_bytes: of this process.
+        log: the run's log file.
+    """
+
+    problem: str
+    run_id: str
+    seconds: float
+    components: list[ComponentResult]
+    rows: dict[str, int]
+    rows_without_label: int
+    features: int
+    evaluated_split: str
+    metrics: list[SliceMetrics]
+    blessed: bool
+    refusals: list[str]
+    pushed: PushedModel | None
+    peak_memory_bytes: int
+    log: Path
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory this process ever had."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
+    """Read the result of `run` from its artifacts."""
+    from pipeline.splits import names
+
+    examples = run.output("Examples").custom_properties
+    evaluation = Path(run.output("ModelEvaluation").uri)
+    blessed = run.output("ModelBlessing").custom_properties["blessed"].int_value == 1
+    splits = names(plan.problem.split)
+    return RunResult(
+        problem=plan.problem.name,
+        run_id=run.run_id,
+        seconds=round(seconds, 2),
+        components=[
+            ComponentResult(id=found.component, state=found.state, seconds=round(found.seconds, 2))
+            for found in run.executions
+        ],
+        rows={split: examples[f"rows_{split}"].int_value for split in splits},
+        rows_without_label=examples["rows_without_label"].int_value,
+        features=len(plan.spec.inputs.features),
+        evaluated_split=splits[-1],
+        metrics=read_metrics(evaluation),
+        blessed=blessed,
+        refusals=[] if blessed else read_refusals(evaluation),
+        pushed=_pushed(run.output("PushedModel")),
+        peak_memory_bytes=peak_memory_bytes(),
+        log=log,
+    )
+
+
+def _pushed(artifact: Any) -> PushedModel | None:
+    properties = artifact.custom_properties
+    if properties["pushed"].int_value != 1:
+        return None
+    return PushedModel(
+        version=int(properties["pushed_version"].string_value),
+        path=Path(properties["pushed_destination"].string_value),
+        fresh=properties["fresh"].int_value == 1,
+    )
+
+
+def read_refusals(evaluation: Path) -> list[str]:
+    """Return, per failed gate, the metric, its value and the bound; a NaN metric refuses as well."""
+    import tensorflow_model_analysis as tfma
+
+    overall = read_metrics(evaluation)[0].values
+    refusals = [f"{name} is NaN: no metric may be" for name, value in overall.items() if value != value]
+    if not Path(evaluation, "validations").exists() and not list(evaluation.glob("validations*")):
+        return refusals
+    for entry in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice:
+        for failure in entry.failures:
+            bounds = str(failure.metric_threshold).split()
+            words = " ".join(word for word in bounds if word not in "{}")
+            refusals.append(
+                f"{failure.metric_key.name} is {failure.metric_value.double_value.value:.4f}, the gate asks for {words}"
+            )
+    return refusals

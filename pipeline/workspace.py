@@ -1,0 +1,52 @@
+"""Where everything lies: every path derives from the problem's root folder."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Workspace(NamedTuple):
+    """The folders of one problem below `<root>/.penstock` (or $PENSTOCK_HOME).
+
+    Attributes:
+        home: folder of all problems.
+        name: the problem's name.
+    """
+
+    home: Path
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything of this problem but the served models."""
+        return self.home / self.name
+
+    @property
+    def metadata(self) -> Path:
+        """ML Metadata's SQLite file. Never open it with Python's sqlite3 in a process that uses ml-metadata."""
+        return self.folder / "metadata.sqlite"
+
+    @property
+    def artifacts(self) -> Path:
+        """TFX's pipeline root."""
+        return self.folder / "artifacts"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a run."""
+        return self.folder / "logs"
+
+    @property
+    def inputs(self) -> Path:
+        """Inputs copied under their digest, so that TFX's cache sees their content."""
+        return self.folder / "inputs"
+
+    @property
+    def serving(self) -> Path:
+        """TensorFlow Serving's base path of the model: one integer folder a version."""
+        return self.home / "serving" / self.name
+
+
+def open_workspace(root: Path, name: str) -> Workspace:
+    """Return the workspace of problem `name`; nothing is created yet."""
+    return Workspace(Path(os.environ.get("PENSTOCK_HOME") or root / ".penstock").resolve(), name)

@@ -1,0 +1,84 @@
+"""YAML that is data and nothing else: no tags, no aliases, no duplicate keys, and a line number for every key."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import InputError
+
+
+class YamlFile(NamedTuple):
+    """A parsed file: `content` as plain mappings and lists that remember their lines."""
+
+    path: Path
+    content: Any
+
+    def place(self, keys: Sequence[str | int]) -> str:
+        """Return `file:line` of the deepest of `keys` that the file has."""
+        from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+        node: Any = self.content
+        line = 1
+        for key in keys:
+            if isinstance(node, CommentedMap) and key in node:
+                line = node.lc.key(key)[0] + 1
+            elif isinstance(node, CommentedSeq) and isinstance(key, int):
+                line = node.lc.item(key)[0] + 1
+            else:
+                continue
+            node = node[key]
+        return f"{self.path}:{line}"
+
+
+def load_yaml(path: Path) -> YamlFile:
+    """Read `path` as YAML 1.2 (so `no` is text, not false).
+
+    Raises:
+        InputError: the file is missing, is no YAML, or holds tags, anchors, aliases or duplicate keys.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    yaml = YAML(typ="rt", pure=True)
+    try:
+        text = path.read_text("utf-8")
+        _refuse_magic(path, yaml, text)
+        content = _name_null(yaml.load(text))
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: expected UTF-8 text, received byte {error.object[error.start]:#x} at {error.start}"
+        ) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{where}: {(error.problem or str(error)).strip()}") from error
+    except YAMLError as error:
+        raise InputError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys such as name:, source: and target:, received {type(content).__name__}")
+    return YamlFile(path, content)
+
+
+def _refuse_magic(path: Path, yaml: Any, text: str) -> None:
+    """Refuse tags, anchors and aliases: nothing in the file may be executed or multiplied."""
+    for event in yaml.parse(text):
+        found = [word for word in ("anchor", "tag") if getattr(event, word, None)]
+        if found:
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            value = getattr(event, found[0])
+            raise InputError(f"{path}:{line}:{column}: YAML {found[0]}s are not allowed here, received {value}")
+
+
+def _name_null(node: Any) -> Any:
+    """Return `node` with the key that YAML reads as nothing, as in `null: [NA]`, under its name."""
+    from ruamel.yaml.comments import CommentedMap
+
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        _name_null(child)
+    if isinstance(node, CommentedMap) and None in node:
+        node["null"] = node.pop(None)
+        node.lc.add_kv_line_col("null", node.lc.data[None])
+    return node

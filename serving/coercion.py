@@ -1,0 +1,111 @@
+"""One value of a row to what an input of the served model takes, in JSON terms."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any, TypeAlias
+
+from serving.artifact import TensorSpec
+from serving.errors import InvalidArgumentError
+
+Json: TypeAlias = Any
+
+_FLOATS = frozenset({"float", "double", "half", "bfloat16"})
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def coerce(value: object, spec: TensorSpec) -> Json:
+    """The JSON value to send for one input of one row.
+
+    Nothing that changes the meaning is done in silence: 1.5 for an integer or "abc" for a number is an error.
+    None, NaN and, for a number, blank text are missing values: NaN for a float input, "" for a string input.
+
+    Raises:
+        InvalidArgumentError: the value does not fit, or is missing and the dtype has no marker for that.
+    """
+    if isinstance(value, list | tuple):
+        return [coerce(item, spec) for item in value]
+    plain = _unwrap(value)
+    if _is_missing(plain, spec.dtype):
+        return _repeat(_get_marker(spec.dtype), spec.shape)
+    if spec.dtype in _FLOATS:
+        return _to_number(plain)
+    if spec.dtype in _INTEGERS:
+        return _to_integer(plain)
+    return _to_boolean(plain) if spec.dtype == "bool" else _to_text(plain)
+
+
+def _unwrap(value: object) -> object:
+    """The Python value of a NumPy scalar, told by its method so that NumPy need not be imported."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) else value
+
+
+def _is_missing(value: object, dtype: str) -> bool:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return dtype != "string" and isinstance(value, str) and not value.strip()
+
+
+def _get_marker(dtype: str) -> float | str:
+    if dtype in _FLOATS:
+        return math.nan
+    if dtype == "string":
+        return ""
+    raise InvalidArgumentError(f"no value, and an input of type {dtype} has no marker for a missing one")
+
+
+def _repeat(marker: float | str, shape: tuple[int, ...] | None) -> Json:
+    """The marker in the shape of one row: the input's shape without its batch dimension."""
+    filled: Json = marker
+    for size in reversed((shape or ())[1:]):
+        if size < 0:
+            raise InvalidArgumentError("no value, and the input has no fixed size to fill")
+        filled = [filled] * size
+    return filled
+
+
+def _to_number(value: object) -> int | float:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float):
+        return value
+    # float() also takes digits grouped by underscores, which in a table are rather a name than a number
+    if isinstance(value, str) and "_" not in value:
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    raise _misfit(value, "a number")
+
+
+def _to_integer(value: object) -> int:
+    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+        return int(value)  # not by way of float, which is exact up to 2**53 only
+    number = _to_number(value)
+    if isinstance(number, float) and not number.is_integer():
+        raise _misfit(value, "an integer")
+    return int(number)
+
+
+def _to_boolean(value: object) -> bool:
+    known = _BOOLEANS.get(_to_text(value).strip().lower())
+    if known is None:
+        raise _misfit(value, "true or false")
+    return known
+
+
+def _to_text(value: object) -> Json:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise _misfit(value, "text")
+
+
+def _misfit(value: object, expected: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"expected {expected}, got {value!r}")

@@ -1,0 +1,108 @@
+"""Run the embedded server until it is told to stop."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from serving.errors import PortInUseError, UnavailableError
+from serving.server import model
+from serving.server.app import create_app
+from serving.server.registry import Registry
+
+_logger = logging.getLogger(__name__)
+
+POLL_S = 1.0
+_BACKLOG = 2048
+_DRAIN_S = 25
+_KEEP_ALIVE_S = 60
+
+
+def serve(models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[int], None]) -> None:
+    """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
+
+    Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
+
+    Args:
+        models: the folder of versions of each model, by the name that requests use.
+        host: address to listen on, such as `127.0.0.1`.
+        port: TCP port; 0 takes a free one.
+        on_ready: called once with the port when requests are answered.
+
+    Raises:
+        PortInUseError: another process listens on the port; known before any model is loaded.
+        UnavailableError: the address cannot be listened on, or versions are there but not one loads.
+    """
+    listener = _listen(host, port)
+    registry = Registry(models, model.load, POLL_S)
+    try:
+        registry.start()
+        _check_any_loaded(registry, models)
+        _Server(_configure(registry), listener.getsockname()[1], on_ready).run(sockets=[listener])
+    finally:
+        registry.stop()
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells when it answers, and for which a signal to stop is no failure."""
+
+    def __init__(self, config: uvicorn.Config, port: int, on_ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._port = port
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready(self._port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # The original also notes the signal and raises it again at the end, so the process would not exit with 0.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio turns off Nagle's delay (40 ms an answer) only for sockets that name it.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        # At once, not when the models are loaded: two sockets may bind one port, only one may listen on it.
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(f"Port {port} of {host} is in use by another process; choose another port") from error
+        raise UnavailableError(f"Cannot listen on port {port} of {host}: {error.strerror or error}") from error
+    return listener
+
+
+def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
+    failures = registry.list_failures()
+    if failures and len(registry.list_unavailable()) == len(models):
+        raise UnavailableError("No model could be loaded: " + "; ".join(failures))
+    for name in registry.list_unavailable():
+        _logger.warning("no version of %s to serve in %s yet", name, models[name])
+
+
+def _configure(registry: Registry) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(registry),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_DRAIN_S,
+        backlog=_BACKLOG,
+    )

@@ -1,0 +1,127 @@
+"""Models without TensorFlow, served by the real registry and the real application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from serving.artifact import Signature, TensorSpec
+from serving.errors import NotFoundError
+from serving.server.app import create_app
+from serving.server.registry import Registry
+
+Arrays = Mapping[str, Any]
+
+DTYPES = ("float", "double", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string", "half")
+
+
+def _signature(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signature:
+    inputs_specs, output_specs = (
+        {name: TensorSpec(f"{name}:0", dtype, (-1,)) for name, dtype in side.items()} for side in (inputs, outputs)
+    )
+    return Signature(inputs_specs, output_specs, "tensorflow/serving/predict")
+
+
+@dataclass
+class FakeModel:
+    """A version that answers with what `respond` makes of its inputs."""
+
+    version: int = 2
+    signatures: dict[str, Signature] = field(
+        default_factory=lambda: {"serving_default": _signature({"x": "float"}, {"y": "float"})}
+    )
+    respond: Callable[[Arrays], dict[str, Any]] = lambda feeds: {"y": feeds["x"]}
+
+    def run(self, _: str, feeds: Arrays) -> dict[str, Any]:
+        return self.respond(feeds)
+
+
+FAKES = {
+    "m": FakeModel(),
+    "two": FakeModel(
+        signatures={"serving_default": _signature({"b": "string", "a": "float"}, {"s_bytes": "string", "y": "float"})},
+        respond=lambda feeds: {"s_bytes": feeds["b"], "y": feeds["a"]},
+    ),
+    "typed": FakeModel(signatures={dtype: _signature({"x": dtype}, {"y": dtype}) for dtype in DTYPES}),
+    "scalar": FakeModel(respond=lambda _: {"y": np.float32(3)}),
+    "unbatched": FakeModel(respond=lambda feeds: {"a": feeds["x"], "b": np.zeros(1, np.float32)}),
+    "faulty": FakeModel(respond=lambda _: {}["no such key"]),
+    "a/b c": FakeModel(),
+}
+
+
+def _load_fake(version: int, path: Path) -> FakeModel:
+    if version == 3:
+        raise NotFoundError("Op type not registered 'Nope'")
+    return FAKES[path.parent.name.replace("|", "/")]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Every fake as version 2; of `m`, version 3 fails to load. `empty` has no versions."""
+    root = tmp_path_factory.mktemp("models")
+    bases = {name: root / name.replace("/", "|") for name in (*FAKES, "empty")}
+    for name in FAKES:
+        (bases[name] / "2").mkdir(parents=True)
+        (bases[name] / "2" / "saved_model.pb").touch()
+    (bases["m"] / "3").mkdir()
+    (bases["m"] / "3" / "saved_model.pb").touch()
+    registry = Registry(bases, _load_fake)
+    registry.refresh()
+    return registry
+
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture(scope="session")
+def ask(registry: Registry) -> Iterator[Ask]:
+    """`ask(method, path, content=..., headers=...)`: one request to the application, without a socket."""
+    transport = httpx.ASGITransport(create_app(registry), raise_app_exceptions=False)
+    with asyncio.Runner() as runner:
+        client = httpx.AsyncClient(transport=transport, base_url="http://test")
+        yield lambda method, path, **options: runner.run(client.request(method, path, **options))
+        runner.run(client.aclose())
+
+
+ODD_NAMES = {"mass": "body mass (g)", "column": "naïve.column"}
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel written by TensorFlow, its inputs renamed to what no Python function could take.
+
+    serving_default: `body mass (g)` float [n], `naïve.column` string [n] -> `doubled` float [n], `echo_bytes` [n]
+    matrix: x float [n, 2] -> probabilities float [n, 1]; refuses more than 3 rows
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    module = tf.Module()
+    module.weight = tf.Variable(2.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.string)])
+    def default(mass, column):
+        return {"doubled": mass * module.weight, "echo_bytes": column}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
+    def matrix(x):
+        with tf.control_dependencies([tf.debugging.assert_less_equal(tf.shape(x)[0], 3, "too many rows")]):
+            return {"probabilities": tf.sigmoid(tf.reduce_sum(x, axis=1, keepdims=True) * module.weight)}
+
+    path = tmp_path_factory.mktemp("saved") / "model"
+    tf.saved_model.save(module, str(path), {"serving_default": default, "matrix": matrix})
+    message = SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    inputs = message.meta_graphs[0].signature_def["serving_default"].inputs
+    for plain, odd in ODD_NAMES.items():
+        inputs[odd].CopyFrom(inputs[plain])
+        del inputs[plain]
+    (path / "saved_model.pb").write_bytes(message.SerializeToString())
+    return path
