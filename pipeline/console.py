@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import absl.logging
 from rich.console import Console
 from rich.status import Status
 
@@ -46,6 +47,8 @@ def capture_output(log: Path, *, verbose: bool) -> Iterator[Screen]:
         logging.basicConfig(
             level=logging.INFO, handlers=handlers, force=True, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
+        # TFX logs its progress here; libraries that silence absl for a while restore what they found
+        absl.logging.set_verbosity(absl.logging.INFO)
         logging.captureWarnings(capture=True)
         warnings.simplefilter("default")
         try:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 2**20
 SHOWN_SLICES = 24
+SMALL_SLICE = 100
+HEADLINE_METRICS = 4
 
 
 def table(*columns: str, title: str = "") -> Table:
@@ -47,14 +49,17 @@ def render_result(result: "RunResult", problem: Path) -> RenderableType:
 
 
 def _headline(result: "RunResult") -> Text:
-    rows = " · ".join(f"{split} {count:,}" for split, count in result.rows.items())
-    dropped = f" · {result.rows_without_label:,} dropped without label" if result.rows_without_label else ""
-    return Text.assemble(
-        (f"{result.problem}", "bold"),
-        f"   {sum(result.rows.values()):,} rows ({rows}{dropped})\n",
-        f"{' ' * len(result.problem)}   {result.features} features · {result.seconds:.1f} s · "
-        f"peak memory {result.peak_memory_bytes / MEBIBYTE:,.0f} MiB\n",
-    )
+    splits = " · ".join(f"{split} {count:,}" for split, count in result.rows.items())
+    dropped = f", {result.rows_without_label:,} dropped without label" if result.rows_without_label else ""
+    memory = f"{result.peak_memory_bytes / MEBIBYTE:,.0f} MiB"
+    facts = {
+        "rows": f"{sum(result.rows.values()):,}{dropped}",
+        "splits": splits,
+        "features": str(result.features),
+        "time": f"{result.seconds:.1f} s, peak memory {memory}",
+    }
+    lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
+    return Text.assemble((result.problem, "bold"), "\n", lines, "\n")
 
 
 def _times(result: "RunResult") -> Table:
@@ -69,22 +74,29 @@ def _times(result: "RunResult") -> Table:
     return made
 
 
-def render_metrics(metrics: "Sequence[SliceMetrics]", title: str) -> Table:
-    """Return one line per slice, all rows first."""
-    names = [name for name in METRICS if name in metrics[0].values and name != "example_count"]
-    names.sort(key=list(metrics[0].values).index)
-    made = table("slice", "rows", *names, title=title)
-    for entry in metrics[:SHOWN_SLICES]:
-        label = ", ".join(f"{name} {value}" for name, value in entry.slice.items()) or "all"
-        rows = entry.values.get("example_count", 0)
-        made.add_row(
-            label,
-            f"{rows:,.0f}",
-            *(_number(entry.values.get(name)) for name in names),
-            style="" if entry.slice else "bold",
-        )
-    if len(metrics) > SHOWN_SLICES:
-        made.caption = f"{len(metrics) - SHOWN_SLICES} more slices: --json shows all"
+def render_metrics(metrics: "Sequence[SliceMetrics]", title: str) -> RenderableType:
+    """Return all metrics over all rows, then the headline ones by slice."""
+    overall, slices = metrics[0].values, metrics[1:]
+    names = [name for name in METRICS if name in overall and name != "example_count"]
+    total = Table.grid(padding=(0, 3))
+    for name in names:
+        total.add_row(name, Text(_number(overall[name]), style="bold"))
+    parts: list[RenderableType] = [Text(title, style="bold"), total]
+    shown = [entry for entry in slices if entry.values.get("example_count", 0) >= SMALL_SLICE]
+    if shown:
+        parts.append(_slices(shown[:SHOWN_SLICES], names[:HEADLINE_METRICS]))
+    if len(slices) > len(shown[:SHOWN_SLICES]):
+        hidden = len(slices) - len(shown[:SHOWN_SLICES])
+        parts.append(Text(f"{hidden} more slices, most below {SMALL_SLICE} rows: --json shows all\n", style="dim"))
+    return Group(*parts)
+
+
+def _slices(slices: "Sequence[SliceMetrics]", names: list[str]) -> Table:
+    made = table("slice", "rows", *names)
+    for entry in slices:
+        label = ", ".join(f"{name} {value}" for name, value in entry.slice.items())
+        rows = f"{entry.values.get('example_count', 0):,.0f}"
+        made.add_row(label, rows, *(_number(entry.values.get(name)) for name in names))
     return made
 
 
@@ -115,8 +127,7 @@ def _next_steps(result: "RunResult", problem: Path) -> Text:
         (f"penstock predict {result.problem} rows.csv", "ask the served model about rows of your own"),
         (f"penstock validate new.csv --problem {name}", "compare new data with the schema"),
     ]
-    width = max(len(command) for command, _ in steps)
-    lines = "\n".join(f"  {command:<{width}}   # {meaning}" for command, meaning in steps)
+    lines = "\n".join(f"  {command}\n      {meaning}" for command, meaning in steps)
     return Text.assemble(("\nNext\n", "bold"), lines, "\n")
 
 

@@ -54,13 +54,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
         slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
         # stands in for TFMA's slice extractor: the extracts come with their slice
         sliced = tfma.extractors.Extractor(SLICE_KEY_EXTRACTOR_STAGE_NAME, beam.Map(lambda extracts: extracts))
+        evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(eval_config=config)]
+        writers = tfma.default_writers(str(output), eval_config=config)
         with self._make_beam_pipeline() as pipeline:
             (
                 pipeline
                 | "Files" >> beam.Create([str(file)], reshuffle=False)
                 | "Slice" >> beam.FlatMap(read_slices, slices, models)
-                | "Evaluate"
-                >> tfma.ExtractEvaluateAndWriteResults(eval_config=config, extractors=[sliced], output_path=str(output))
+                | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=[sliced], evaluators=evaluators)
+                | "Write" >> tfma.WriteResults(writers=writers)
             )
 
 

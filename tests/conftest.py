@@ -1,0 +1,78 @@
+"""Shared by all tests: the warnings of TensorFlow's packages, and tf.Transform over small tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import tensorflow_transform as tft
+
+    from models.spec import InputSpec
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+Table = Mapping[str, Sequence[Any]]
+Analyze = Callable[["InputSpec", Table], "tft.TFTransformOutput"]
+
+THIRD_PARTY_WARNINGS = ()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Filter what TensorFlow's packages warn of, and nothing else, in the tests that import them."""
+    for item in items:
+        if item.get_closest_marker("tensorflow"):
+            for warning in THIRD_PARTY_WARNINGS:
+                item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+@pytest.fixture(scope="session")
+def analyze(tmp_path_factory: pytest.TempPathFactory) -> Analyze:
+    """`analyze(inputs, table)`: what the Transform component makes of `table` (`{column: values}`, None: missing)."""
+
+    def run(inputs: InputSpec, table: Table) -> tft.TFTransformOutput:
+        import tensorflow_transform as tft
+
+        root = tmp_path_factory.mktemp("transform")
+        write_examples(root / "examples" / "Split-train", inputs, table)
+        run_transform(inputs, root)
+        return tft.TFTransformOutput(str(root / "graph"))
+
+    return run
+
+
+def write_examples(folder: Path, inputs: InputSpec, table: Table) -> None:
+    """Write the Parquet form of examples: a large list of one value, or null, per row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"bytes": pa.large_binary(), "int": pa.int64(), "float": pa.float32()}
+    arrays = {
+        name: pa.array(
+            [None if value is None else [value.encode() if isinstance(value, str) else value] for value in table[name]],
+            pa.large_list(types[raw_type]),
+        )
+        for name, raw_type in inputs.types.items()
+    }
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table(arrays), folder / "examples.parquet")
+
+
+def run_transform(inputs: InputSpec, root: Path) -> None:
+    """Run the Transform component's executor from `root/examples` to `root/graph`."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.types import artifact_utils, standard_artifacts
+    from tfx.utils import json_utils
+
+    from pipeline.components.transform import Executor
+
+    examples, graph = standard_artifacts.Examples(), standard_artifacts.TransformGraph()
+    examples.uri, graph.uri = str(root / "examples"), str(root / "graph")
+    examples.split_names = artifact_utils.encode_split_names(["train"])
+    context = BaseBeamExecutor.Context(beam_pipeline_args=[], tmp_dir=str(root / "tmp"), unique_id="1")
+    properties = {"custom_config": json_utils.dumps({"inputs": inputs.model_dump_json()})}
+    Executor(context).Do({"examples": [examples]}, {"transform_graph": [graph]}, properties)
