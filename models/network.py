@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from models.preprocess import transformed_name
+from models.raw import safe_name
 from models.spec import InputSpec, ModelSpec, family, feature_kind, target_kind
 from models.targets import LabelFacts
 
@@ -47,7 +48,7 @@ def compile_network(network: "keras.Model", spec: ModelSpec, steps: int) -> None
 
 def vocabulary_sizes(inputs: InputSpec, transform: "tft.TFTransformOutput") -> dict[str, int]:
     """Return the vocabulary size of each feature that tf.Transform made a vocabulary for."""
-    names = {name: transformed_name(name) for name in inputs.features}
+    names = {name: safe_name(name) for name in inputs.features}
     sizes = {
         name: transform.vocabulary_size_by_name(vocabulary)
         for name, vocabulary in names.items()

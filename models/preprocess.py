@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def transformed_name(feature: str) -> str:
-    """Return the name of a feature's transformed column: an identifier, whatever the table calls it."""
-    return safe_name(feature)
+    """Return the name of a feature's transformed column: an identifier, and no layer's name."""
+    return f"{safe_name(feature)}_transformed"
 
 
 def preprocess(columns: "dict[str, tf.Tensor]", inputs: InputSpec) -> "dict[str, tf.Tensor]":

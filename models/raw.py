@@ -1,9 +1,11 @@
 """Raw columns: how a table's values travel from ingestion through tf.Transform to a serving request.
 
 A column is text (`bytes`), whole numbers (`int`) or numbers (`float`), as in tf.Example. Inside every graph a raw
-column is a dense `[batch]` tensor, and a missing value is the type's marker: `b""`, the smallest int64, or NaN.
+column is a dense `[batch]` tensor, and a missing value is the type's marker: `b""`, the smallest int64, or NaN. An
+infinite number says no more than a missing one, and is read as such.
 """
 
+import keyword
 import re
 import zlib
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 RawType = Literal["bytes", "int", "float"]
 MISSING_INT = -(2**63)
+PLAIN_NAME = re.compile(r"(?!c_|label_)[A-Za-z]\w*", re.ASCII)
 MISSING: dict[RawType, Any] = {"bytes": b"", "int": MISSING_INT, "float": float("nan")}
 
 
@@ -50,19 +53,18 @@ def is_missing(column: "tf.Tensor") -> "tf.Tensor":
         return tf.equal(column, "")
     if column.dtype == tf.int64:
         return tf.equal(column, MISSING_INT)
-    return tf.math.is_nan(column)
+    return tf.logical_not(tf.math.is_finite(column))
 
 
 def to_number(column: "tf.Tensor") -> "tf.Tensor":
     """Return the raw column as `[batch] float32`, missing as NaN. Text becomes the number it spells, else NaN."""
     import tensorflow as tf
 
-    absent = is_missing(column)
     if column.dtype == tf.string:
         numeric = tf.strings.regex_full_match(column, r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
-        absent = tf.logical_not(numeric)
-        column = tf.strings.to_number(tf.where(numeric, tf.strings.strip(column), "0"))
-    return tf.where(absent, tf.constant(float("nan"), tf.float32), tf.cast(column, tf.float32))
+        # text that is no number, or one beyond float32, becomes infinite: missing
+        column = tf.strings.to_number(tf.where(numeric, tf.strings.strip(column), "inf"))
+    return tf.where(is_missing(column), tf.constant(float("nan"), tf.float32), tf.cast(column, tf.float32))
 
 
 def to_text(column: "tf.Tensor") -> "tf.Tensor":
@@ -75,8 +77,11 @@ def to_text(column: "tf.Tensor") -> "tf.Tensor":
 
 
 def safe_name(name: str) -> str:
-    """Return `name` as an identifier that is safe for ops, layers and files; different names stay different."""
-    safe = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if safe == name and not name[:1].isdigit():
+    """Return `name` as an identifier that is safe for ops, arguments and files; different names stay different.
+
+    Most names are safe as they are. Not so Python's keywords, `self`, and what begins as our own names do.
+    """
+    if PLAIN_NAME.fullmatch(name) and not keyword.iskeyword(name) and name != "self":
         return name
+    safe = re.sub(r"\W", "_", name, flags=re.ASCII)
     return f"c_{safe}_{zlib.crc32(name.encode()):08x}"

@@ -65,11 +65,21 @@ def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]
     if kind == "binary" and is_text and problem.target.positive is None:
         values = f": one of {', '.join(column.values)}" if column.values else ""
         yield ("target",), f"the label is text, so positive: must say which text means yes{values}"
+    if kind == "binary" and not is_text and not _is_number(problem.target.positive):
+        yield (
+            ("target", "positive"),
+            f"'{column.name}' is read as a number (yes/no and true/false as 1 and 0), so 1 means yes; "
+            f"leave positive: out, received '{problem.target.positive}'",
+        )
     if kind == "binary" and column.values and problem.target.positive not in {None, *column.values}:
         yield (
             ("target", "positive"),
             f"expected one of {', '.join(column.values)}, received '{problem.target.positive}'",
         )
+
+
+def _is_number(text: str | None) -> bool:
+    return text is None or text.replace(".", "", 1).isdecimal()
 
 
 def _kind(kind: str, column: SchemaColumn) -> str | None:

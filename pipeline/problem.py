@@ -146,11 +146,12 @@ def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, proble
         return f"{place}: required, but missing"
     if kind == "extra_forbidden":
         return f"{place}: unknown key{_suggest(str(keys[-1]), location[:-1])}"
-    if kind == "union_tag_not_found":
-        return f"{place}: the key {problem['ctx']['discriminator']} is required, but missing"
-    if kind == "union_tag_invalid":
-        expected, tag = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
-        return f"{place}: {problem['ctx']['discriminator']}: expected one of {expected}, received '{tag}'"
+    if kind.startswith("union_tag"):
+        tag = problem["ctx"]["discriminator"].strip("'")
+        place = f"{file.place((*keys, tag))}: {'.'.join(map(str, (*keys, tag)))}"
+        if kind == "union_tag_not_found":
+            return f"{place}: required, but missing"
+        return f"{place}: expected one of {problem['ctx']['expected_tags']}, received '{problem['ctx']['tag']}'"
     reason = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
     return f"{place}: {reason}, received {str(received)!r:.80}" if "received" not in reason else f"{place}: {reason}"
 

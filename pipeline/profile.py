@@ -30,7 +30,7 @@ class Profile(NamedTuple):
         present: rows with a value.
         distinct: different values.
         values: each value as text with its rows, most frequent first; empty if there are more than LISTED_VALUES.
-        repeated: values that are seen in at least `often(rows)` rows (of a few values: all).
+        repeated: values that are seen in at least `often(rows)` rows.
         low: smallest number.
         high: largest number.
         is_whole: whether every number is a whole one.
@@ -58,6 +58,11 @@ class Profile(NamedTuple):
     def name(self) -> str:
         """The column's name."""
         return self.column.name
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The values in order; empty if there are more than LISTED_VALUES."""
+        return tuple(sorted(text for text, _ in self.values))
 
     @property
     def missing(self) -> int:
@@ -105,10 +110,10 @@ def _profile(connection: "duckdb.DuckDBPyConnection", column: Column, rows: int)
     present, distinct = _first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}")
     values: tuple[tuple[str, int], ...] = ()
     if distinct <= LISTED_VALUES:
-        query = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        values = tuple(connection.sql(query).fetchall())
+        counted = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL"
+        values = tuple(connection.sql(f"{counted} GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
     seen = f"SELECT {name} FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1 HAVING count(*) >= {often(rows)}"
-    (repeated,) = _first(connection, f"SELECT count(*) FROM ({seen})") if len(values) < distinct else (distinct,)
+    (repeated,) = _first(connection, f"SELECT count(*) FROM ({seen})")
     return Profile(column, rows, present, distinct, values, repeated)._replace(**_details(connection, column))
 
 
@@ -157,8 +162,8 @@ def missing_words(connection: "duckdb.DuckDBPyConnection", profiles: dict[str, P
     for name in texts:
         column = identifier(name)
         for sql_type in ("DOUBLE", "TIMESTAMP"):
-            odd = f"SELECT DISTINCT {column} FROM {TABLE} WHERE {column} IS NOT NULL AND try_cast({column} AS {sql_type}) IS NULL"
-            words = {word for (word,) in connection.sql(f"{odd} LIMIT 4").fetchall()}
+            odd = f"SELECT DISTINCT {column} FROM {TABLE} WHERE try_cast({column} AS {sql_type}) IS NULL"
+            words = {word for (word,) in connection.sql(odd).limit(5).fetchall() if word is not None}
             if words and words <= set(MISSING_WORDS) and len(words) < profiles[name].distinct:
                 found |= words
     return tuple(sorted(found))

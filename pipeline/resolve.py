@@ -7,7 +7,7 @@ from models.raw import RawType
 from models.spec import InputSpec, ModelSpec
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
-from pipeline.tables import describe, open_source
+from pipeline.tables import Column, describe, open_source
 from schemas.store import SchemaColumn, SchemaError, columns, read_schema
 
 Columns = dict[str, SchemaColumn]
@@ -22,10 +22,12 @@ def read_columns(loaded: LoadedProblem, *, whole: bool) -> Columns:
     if loaded.schema_path:
         return schema_columns(loaded, loaded.schema_path)
     with open_source(loaded.problem.source, loaded.root, whole=whole) as connection:
-        return {
-            column.name: SchemaColumn(column.name, column.raw_type, is_moment=column.is_moment)
-            for column in describe(connection).values()
-        }
+        return table_columns(describe(connection))
+
+
+def table_columns(found: dict[str, Column]) -> Columns:
+    """Return the columns as a schema would name them that knows nothing but the table's types."""
+    return {name: SchemaColumn(name, column.raw_type, is_moment=column.is_moment) for name, column in found.items()}
 
 
 def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:

@@ -16,7 +16,7 @@ from pipeline.fingerprint import code_digest, data_digest, file_digest
 from pipeline.ingest import Request
 from pipeline.lineage import read_runs
 from pipeline.problem import LoadedProblem
-from pipeline.resolve import Columns, read_columns, resolve
+from pipeline.resolve import Columns, resolve, schema_columns, table_columns
 from pipeline.results import RunResult, collect
 from pipeline.splits import identifier
 from pipeline.tables import describe, explain_errors, open_source, source_files, table_files
@@ -46,25 +46,18 @@ def preflight(loaded: LoadedProblem) -> Columns:
     Raises:
         InputError: all mistakes found.
     """
-    columns = read_columns(loaded, whole=True)
-    check(loaded, columns)
     with open_source(loaded.problem.source, loaded.root) as connection:
-        _check_table(loaded, connection, columns)
-        _check_label(loaded, connection)
-    return columns
-
-
-def _check_table(loaded: LoadedProblem, connection: "duckdb.DuckDBPyConnection", columns: Columns) -> None:
-    """Compare the table itself with the names that the schema knows and the problem uses."""
-    found = describe(connection)
+        found = describe(connection)
+        columns = schema_columns(loaded, loaded.schema_path) if loaded.schema_path else table_columns(found)
+        if loaded.problem.target.column in found:
+            _check_label(loaded, connection)
+    check(loaded, columns)
     used = [loaded.problem.target.column, *(loaded.problem.features or columns)]
-    missing = [name for name in used if name not in found]
+    missing = ", ".join(name for name in used if name not in found)
     if missing:
-        raise InputError(
-            loaded.complain(
-                ("source",), f"the table has no column {', '.join(missing)}; it has {', '.join(list(found)[:20])}"
-            )
-        )
+        message = f"the table has no column {missing}; it has {', '.join(list(found)[:20])}"
+        raise InputError(loaded.complain(("source",), message))
+    return columns
 
 
 def _check_label(loaded: LoadedProblem, connection: "duckdb.DuckDBPyConnection") -> None:

@@ -149,7 +149,7 @@ def _is_row_number(profile: Profile) -> bool:
 
 
 def is_identifier(profile: Profile) -> bool:
-    """Return whether the column is whole numbers that are names, by its own name: `id`, `customer_id`, `PassengerId`."""
+    """Return whether the column holds whole numbers that are names, as its own says: `id`, `user_id`, `PassengerId`."""
     return profile.column.raw_type == "int" and not profile.is_boolean and bool(IDENTIFIER.fullmatch(profile.name))
 
 

@@ -1,6 +1,7 @@
 """The source's tables and query in DuckDB, and each column's raw type."""
 
 import glob
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ MOMENTS = {
     "TIMESTAMP_MS": "%Y-%m-%dT%H:%M:%SZ",
     "TIMESTAMP_NS": "%Y-%m-%dT%H:%M:%SZ",
 }
-TEXTS = {"VARCHAR", "UUID", "TIME", "ENUM"}
+TEXTS = {"VARCHAR", "UUID", "TIME", "ENUM", '"NULL"'}
 NUMBERS = {"FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UBIGINT", "UHUGEINT"}
 
 
@@ -62,11 +63,13 @@ class Column(NamedTuple):
 def table_files(source: Any, root: Path) -> dict[str, list[Path]]:
     """Return the files of each table by its name; a path without wildcards is there even if its file is not."""
     named = source.files if isinstance(source.files, dict) else {"data": source.files}
-    return {table: _expand(root / pattern) for table, pattern in named.items()}
+    return {table: _expand(pattern, root) for table, pattern in named.items()}
 
 
-def _expand(pattern: Path) -> list[Path]:
-    return [Path(file) for file in sorted(glob.glob(str(pattern)))] if glob.has_magic(str(pattern)) else [pattern]
+def _expand(pattern: str, root: Path) -> list[Path]:
+    if not glob.has_magic(pattern):
+        return [root / pattern]
+    return [root / file for file in sorted(glob.glob(pattern, root_dir=root))]
 
 
 def source_files(source: Any, root: Path) -> list[Path]:
@@ -95,12 +98,32 @@ def open_source(source: Any, root: Path, *, whole: bool = True) -> "Iterator[duc
         tables = table_files(source, root)
         for table, files in tables.items():
             _require(files, source, table)
-            scan = discover("pipeline.sources")[source.kind].scan(files, source, whole=whole)
+            scan = _scan(files, source, whole=whole)
             # views of text files would be sniffed again by each query; a table is read once
             keep = "TABLE" if whole and source.query else "VIEW"
-            connection.execute(f"CREATE {keep} {identifier(table)} AS SELECT * FROM {scan}")
+            try:
+                connection.execute(f"CREATE {keep} {identifier(table)} AS SELECT * FROM {scan}")
+            except duckdb.InvalidInputException:
+                _locate(connection, files, source)
+                raise
         connection.execute(f"CREATE VIEW source AS {_query(source, root, list(tables))}")
         yield connection
+
+
+def _scan(files: list[Path], source: Any, *, whole: bool) -> str:
+    """Return SQL that reads a table; files whose suffix names another kind are read as that one, with its defaults."""
+    kinds = discover("pipeline.sources")
+    kind = next((kind for kind in kinds if f".{kind}" in files[0].suffixes), source.kind)
+    params = source if kind == source.kind else kinds[kind].Params(files="")
+    scan: str = kinds[kind].scan(files, params, whole=whole)
+    return scan
+
+
+def _locate(connection: "duckdb.DuckDBPyConnection", files: list[Path], source: Any) -> None:
+    """Read the files cell by cell if their kind can, so that the error names the line; return if nothing is wrong so."""
+    strict_scans: Any = getattr(discover("pipeline.sources")[source.kind], "strict_scans", lambda _: [])
+    for scan in strict_scans(files):
+        connection.execute(f"SELECT count(*) FROM {scan}")
 
 
 def _require(files: list[Path], source: Any, table: str) -> None:
@@ -133,11 +156,16 @@ def explain_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        stop = next(
-            (index for index, line in enumerate(lines) if line.startswith(("Possible fixes", "Possible solutions"))), 6
-        )
-        raise InputError("source: " + " ".join(lines[: max(1, min(stop, 6))])) from error
+        raise InputError(f"source: {_shorten(str(error))}") from error
+
+
+def _shorten(text: str) -> str:
+    """Return what went wrong and in which file, without DuckDB's advice and settings."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    advice = ("Possible", "The search space", "* ", "file = ", "LINE ", "Candidate")
+    told = list(itertools.takewhile(lambda line: not line.startswith(advice), lines))[:4]
+    files = [line.removeprefix("file = ") for line in lines if line.startswith("file = ")]
+    return " ".join([*(f"{file}:" for file in files), *told])
 
 
 def describe(connection: "duckdb.DuckDBPyConnection") -> dict[str, Column]:

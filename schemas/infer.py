@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0.schema_pb2 import Feature, Schema
 
+Presence = Literal["all", "some", "none"]
 ENVIRONMENTS = ("TRAINING", "SERVING")
 
 
@@ -25,7 +26,7 @@ class ColumnFacts(NamedTuple):
 
     name: str
     raw_type: Literal["bytes", "int", "float"]
-    presence: Literal["all", "some", "none"] = "all"
+    presence: Presence = "all"
     values: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
     is_boolean: bool = False

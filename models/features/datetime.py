@@ -18,7 +18,10 @@ DAY_S = 86_400
 PERIOD_S: dict[Part, float] = {"hour": DAY_S, "weekday": 7 * DAY_S, "year": 365.2425 * DAY_S}
 MONDAY_S = 4 * DAY_S
 """1970-01-05 was a Monday."""
-ISO_8601 = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+TIME = r"([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d+)?)?"
+ZONE = r"[+-]\d{2}(:?\d{2})?"
+ISO_8601 = f"{DATE}([T ]{TIME}(Z|{ZONE})?)?"
 
 
 class Params(Settings):
@@ -51,14 +54,17 @@ def _circles(column: "tf.Tensor", parts: tuple[Part, ...]) -> "tf.Tensor":
 
 
 def parse(text: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
-    """Return `[batch] int64` seconds since 1970 UTC and the `[batch] bool` mask of texts that are no moment."""
+    """Return `[batch] int64` seconds since 1970 UTC and the `[batch] bool` mask of texts that are no moment.
+
+    A day beyond the end of its month counts on into the next month.
+    """
     import tensorflow as tf
 
     valid = tf.strings.regex_full_match(text, ISO_8601)
     moment = tf.where(valid, text, "1970-01-01")
     clock = tf.where(tf.strings.length(moment) >= 16, moment, "1970-01-01T00:00")
-    zoned = tf.strings.regex_full_match(moment, r".*:\d{2}.*[+-]\d{2}:?\d{2}")
-    zone = tf.strings.regex_replace(tf.where(zoned, moment, "+0000"), r".*([+-])(\d{2}):?(\d{2})$", r"\1\2\3")
+    zoned = tf.strings.regex_full_match(moment, f".*:.*{ZONE}")
+    zone = tf.strings.regex_replace(tf.where(zoned, moment, "+00"), r"^.*([+-]\d{2}):?(\d{2})?$", r"\1\2") + "00"
     second = tf.strings.regex_replace(clock, r"^.{16}:(\d{2}).*$|^.*$", r"0\1")
 
     def digits(source: "tf.Tensor", start: int, length: int) -> "tf.Tensor":

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from models.raw import to_number, to_text
+from models.raw import to_number
 from models.settings import Settings
 from models.targets import LabelFacts
 
@@ -32,7 +32,11 @@ def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
     """Return `[batch] float32`, 1.0 for the positive class."""
     import tensorflow as tf
 
-    positive = to_number(label) > 0.5 if params.positive is None else tf.equal(to_text(label), params.positive)
+    if params.positive is None:
+        positive = to_number(label) > 0.5
+    else:
+        is_text = label.dtype == tf.string
+        positive = tf.equal(label, params.positive) if is_text else to_number(label) == float(params.positive)
     return tf.cast(positive, tf.float32)
 
 
@@ -69,5 +73,8 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
     """Return `[rows] float32`, 1.0 for the positive class."""
-    positive = labels.astype(float) > 0.5 if params.positive is None else labels == params.positive
+    if params.positive is None:
+        positive = labels.astype(float) > 0.5
+    else:
+        positive = labels == (params.positive if labels.dtype == object else float(params.positive))
     return positive.astype("float32")

@@ -1,5 +1,8 @@
 """Comma-separated text, also compressed; the delimiter is detected, the header is required."""
 
+import csv
+import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -31,4 +34,35 @@ def scan(files: Sequence[Path], params: Params, *, whole: bool) -> str:
     paths = ", ".join(quote(str(file)) for file in files)
     nulls = ", ".join(quote(text) for text in params.null)
     sample = -1 if whole else 2_000
-    return f"read_csv([{paths}], header = true, nullstr = [{nulls}], sample_size = {sample}, strict_mode = true)"
+    return f"read_csv([{paths}], {_dialect(files[0])}, nullstr = [{nulls}], sample_size = {sample})"
+
+
+def strict_scans(files: Sequence[Path]) -> list[str]:
+    """Return an expression per file that reads every cell as text: where it fails, it names the line.
+
+    With types to detect, one ragged row makes DuckDB doubt the whole dialect, and its error names no line.
+    """
+    scans = []
+    for file in files:
+        names = next(csv.reader([read_header(file)], delimiter=detect_delimiter(file)))
+        columns = ", ".join(f"{quote(name or str(index))}: 'VARCHAR'" for index, name in enumerate(names))
+        scans.append(f"read_csv({quote(str(file))}, {_dialect(file)}, auto_detect = false, columns = {{{columns}}})")
+    return scans
+
+
+def _dialect(file: Path) -> str:
+    # left to itself DuckDB takes a file with one ragged row for a file with one column
+    return f"delim = {quote(detect_delimiter(file))}, quote = '\"', header = true, strict_mode = true"
+
+
+def detect_delimiter(file: Path) -> str:
+    """Return which of `, ; tab |` the header has most of, outside quotes; a comma for a single column."""
+    bare = re.sub(r'"[^"]*"', "", read_header(file))
+    return max(",;\t|", key=bare.count)
+
+
+def read_header(file: Path) -> str:
+    """Return the first line of a plain or gzip file."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rb") as stream:
+        return str(stream.readline(1_000_000).decode("utf-8-sig", "replace")).rstrip("\r\n")

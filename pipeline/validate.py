@@ -1,0 +1,213 @@
+"""`penstock validate`: data against a problem's curated schema, by TFDV's statistics over every row, in memory."""
+
+import glob
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from models.raw import RawType
+from models.settings import Settings
+from pipeline.errors import InputError
+from pipeline.ingest import BATCH_ROWS, _example_schema, _to_examples
+from pipeline.problem import LoadedProblem
+from pipeline.profile import MOMENT
+from pipeline.resolve import schema_columns
+from pipeline.sources import quote
+from pipeline.splits import identifier
+from pipeline.tables import Column, describe, explain_errors, open_source
+from schemas.anomalies import Anomaly, bounds, explain
+from schemas.store import SchemaColumn, read_schema
+
+if TYPE_CHECKING:
+    import duckdb
+    from tensorflow_metadata.proto.v0.schema_pb2 import Feature, Schema
+    from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
+
+TABLE = "__validated"
+EXAMPLES = 3
+A_MOMENT = "a date or a time as in 2024-05-31 or 2024-05-31T18:30:00Z"
+SQL_TYPES: dict[RawType, str] = {"int": "BIGINT", "float": "FLOAT", "bytes": "VARCHAR"}
+Environment = Literal["TRAINING", "SERVING"]
+
+
+class Report(Settings):
+    """What was looked at, and what is wrong with it.
+
+    Attributes:
+        rows: of the table.
+        columns: of the table.
+        environment: `SERVING` for data without the label, which the schema then does not ask for.
+        anomalies: in the schema's order of columns.
+    """
+
+    rows: int
+    columns: int
+    environment: Environment
+    anomalies: tuple[Anomaly, ...]
+
+
+class Check(NamedTuple):
+    """A column beside what the schema says of it.
+
+    Attributes:
+        column: as the data has it.
+        raw_type: what its values become.
+        value: SQL: the value as an example holds it, NULL where it is unfit.
+        unfit: SQL: whether a value can't be read as the schema's type.
+        wanted: that type, in words.
+    """
+
+    column: Column
+    raw_type: RawType
+    value: str
+    unfit: str = ""
+    wanted: str = ""
+
+
+def validate(loaded: LoadedProblem, data: Path | None) -> Report:
+    """Return how the problem's table, or the one with `data` in place of its first file, differs from the schema.
+
+    Raises:
+        InputError: no curated schema, or a table that can't be read.
+    """
+    if loaded.schema_path is None:
+        raise InputError(
+            f"{loaded.file.place(())}: schema: required to validate data, but missing; "
+            "`penstock init DATA --label COLUMN` writes a first one"
+        )
+    expected, schema = schema_columns(loaded, loaded.schema_path), read_schema(loaded.schema_path)
+    source = loaded.problem.source if data is None else _replace(loaded.problem.source, data)
+    with open_source(source, loaded.root) as connection:
+        checks = [_check(column, expected.get(name)) for name, column in describe(connection).items()]
+        with explain_errors():
+            connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT * FROM source")
+            rows: int = connection.sql(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0]
+        if rows == 0:
+            raise InputError(f"{data or 'source'}: expected rows, received none")
+        names = [check.column.name for check in checks]
+        environment: Environment = "TRAINING" if loaded.problem.target.column in names else "SERVING"
+        anomalies = _find(connection, checks, schema, environment)
+    return Report(rows=rows, columns=len(checks), environment=environment, anomalies=tuple(anomalies))
+
+
+def _replace(source: Any, data: Path) -> Any:
+    """Return the source with `data` as its first table."""
+    if not data.is_file():
+        raise InputError(f"{data}: no such file")
+    file = glob.escape(str(data.resolve()))
+    if isinstance(source.files, str):
+        return source.model_copy(update={"files": file})
+    return source.model_copy(update={"files": source.files | {next(iter(source.files)): file}})
+
+
+def _check(column: Column, expected: SchemaColumn | None) -> Check:
+    """Return how the column becomes what the schema asks for; a column that the schema does not have stays as it is."""
+    raw_type: RawType = expected.raw_type if expected else column.raw_type  # type: ignore[assignment]
+    plain = Check(column, raw_type, f"CAST({column.convert(raw_type)} AS {SQL_TYPES[raw_type]})")
+    text = f"CAST({column.convert('bytes')} AS VARCHAR)"
+    number = f"try_cast({text} AS DOUBLE)"
+    if expected is None or raw_type == column.raw_type != "bytes":
+        return plain
+    if raw_type == "bytes":
+        is_moment = column.is_moment or not expected.is_moment
+        return plain if is_moment else _guard(plain, text, f"NOT regexp_full_match({text}, {quote(MOMENT)})", A_MOMENT)
+    if raw_type == "float":
+        return _guard(plain, f"try_cast({text} AS FLOAT)", f"{number} IS NULL", "a number")
+    # NaN is a missing value, no unfit one
+    unfit = f"{number} IS NULL OR (NOT isnan({number}) AND ({number} <> trunc({number}) OR abs({number}) > 9e18))"
+    return _guard(plain, f"try_cast({text} AS BIGINT)", unfit, "a whole number")
+
+
+def _guard(plain: Check, value: str, unfit: str, wanted: str) -> Check:
+    return plain._replace(value=f"CASE WHEN {unfit} THEN NULL ELSE {value} END", unfit=unfit, wanted=wanted)
+
+
+def _find(
+    connection: "duckdb.DuckDBPyConnection", checks: list[Check], schema: "Schema", environment: Environment
+) -> list[Anomaly]:
+    """Return the values that don't fit their column's type, and what TFDV finds among the others."""
+    import tensorflow_data_validation as tfdv
+
+    unfit = [anomaly for check in checks if check.unfit for anomaly in _unfit(connection, check)]
+    names = {anomaly.feature for anomaly in unfit}
+    found = explain(tfdv.validate_statistics(_statistics(connection, checks), schema, environment), schema)
+    # an unfit value is no missing one, but that is how it looks to TFDV
+    others = [anomaly for anomaly in found if not (anomaly.feature in names and anomaly.kind == "missing values")]
+    features = {feature.name: feature for feature in schema.feature}
+    by_name = {check.column.name: check for check in checks}
+    detailed = [_with_values(connection, anomaly, by_name, features) for anomaly in others]
+    places = {name: index for index, name in enumerate(features)}
+    return sorted([*unfit, *detailed], key=lambda anomaly: places.get(anomaly.feature, len(places)))
+
+
+def _unfit(connection: "duckdb.DuckDBPyConnection", check: Check) -> list[Anomaly]:
+    name = identifier(check.column.name)
+    found, examples = _values(connection, name, f"{name} IS NOT NULL AND ({check.unfit})")
+    if not examples:
+        return []
+    return [
+        Anomaly(
+            feature=check.column.name,
+            severity="error",
+            kind="wrong type",
+            expected=check.wanted,
+            found=found,
+            examples=examples,
+        )
+    ]
+
+
+def _with_values(
+    connection: "duckdb.DuckDBPyConnection",
+    anomaly: Anomaly,
+    checks: Mapping[str, Check],
+    features: "Mapping[str, Feature]",
+) -> Anomaly:
+    """Return the anomaly with its number of rows, and the values that are unexpected or out of range."""
+    feature, check = features.get(anomaly.feature), checks.get(anomaly.feature)
+    if feature is None or check is None:
+        return anomaly
+    if anomaly.kind == "missing values":
+        (missing,) = connection.sql(f"SELECT count(*) FROM {TABLE} WHERE ({check.value}) IS NULL").fetchall()[0]
+        return anomaly.model_copy(update={"found": f"none in {_rows(missing)}"})
+    wrong = ""
+    if anomaly.kind == "unexpected values" and feature.string_domain.value:
+        wrong = f"({check.value}) NOT IN ({', '.join(map(quote, feature.string_domain.value))})"
+    if anomaly.kind == "out of range":
+        low, high = bounds(feature)
+        limits = ((low, "<"), (high, ">"))
+        wrong = " OR ".join(f"({check.value}) {sign} {bound}" for bound, sign in limits if bound is not None)
+    if not wrong:
+        return anomaly
+    found, examples = _values(connection, check.value, wrong)
+    return anomaly.model_copy(update={"found": found, "examples": examples})
+
+
+def _values(connection: "duckdb.DuckDBPyConnection", value: str, condition: str) -> tuple[str, tuple[str, ...]]:
+    """Return the values where `condition` holds, in words with their rows, and the most frequent ones."""
+    counted = f"SELECT CAST({value} AS VARCHAR), count(*) FROM {TABLE} WHERE {condition} GROUP BY 1"
+    with explain_errors():
+        values = connection.sql(f"{counted} ORDER BY 2 DESC, 1").fetchall()
+    rows = sum(count for _, count in values)
+    examples = tuple(text for text, _ in values[:EXAMPLES])
+    more = f" and {len(values) - EXAMPLES:,} more values" if len(values) > EXAMPLES else ""
+    return f"{', '.join(map(repr, examples))}{more} in {_rows(rows)}", examples
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _statistics(connection: "duckdb.DuckDBPyConnection", checks: list[Check]) -> "DatasetFeatureStatisticsList":
+    """Return TFDV's statistics of all rows, batch by batch."""
+    import tensorflow_data_validation as tfdv
+    from tensorflow_data_validation.statistics import stats_impl
+
+    selected = ", ".join(f"{check.value} AS {identifier(check.column.name)}" for check in checks)
+    with explain_errors():
+        reader = connection.sql(f"SELECT {selected} FROM {TABLE}").to_arrow_reader(BATCH_ROWS)
+    generators = stats_impl.get_generators(tfdv.StatsOptions(), in_memory=True)
+    partial = [generator.create_accumulator() for generator in generators]
+    for batch in _to_examples(reader, _example_schema(reader.schema)):
+        partial = [generator.add_input(kept, batch) for generator, kept in zip(generators, partial, strict=True)]
+    return stats_impl.extract_statistics_output(partial, generators)

@@ -1,0 +1,191 @@
+"""Whole runs, as a user starts them: train, gate, push, serve, ask."""
+
+import json
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A user's folder with a copy of the packages, so that a test may edit a family."""
+    made = tmp_path_factory.mktemp("user")
+    for package in ("models", "pipeline", "schemas", "serving"):
+        shutil.copytree(ROOT / package, made / "code" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def penstock(folder) -> Run:
+    """`penstock(...)`: the command line in the user's folder, on the copied code."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "code")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def run(*arguments: object, code: int = 0, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False, input=text, timeout=400
+        )
+        assert done.returncode == code, done.stderr[-2000:] + done.stdout[-500:]
+        return done
+
+    return run
+
+
+def states(result: dict[str, Any]) -> dict[str, str]:
+    return {component["id"]: component["state"] for component in result["components"]}
+
+
+def write_sales(file: Path, rows: int) -> None:
+    """Write a table whose label follows from price, shop and day, with missing values."""
+    random.seed(1)
+    lines = ["sold,price,shop,weight (kg),day"]
+    for _ in range(rows):
+        price, shop, day = random.gauss(10, 3), random.choice("abc"), random.randint(1, 28)
+        likely = 1 / (1 + math.exp(price - 9 - (shop == "a") - (day > 20)))
+        weight = "NA" if random.random() < 0.1 else f"{random.random():.3f}"
+        lines.append(f"{int(random.random() < likely)},{price:.3f},{shop},{weight},2024-01-{day:02d}")
+    file.write_text("\n".join(lines) + "\n")
+
+
+SALES = """\
+name: sales
+source: {kind: csv, files: data/sales.csv}
+target: {column: sold, kind: binary}
+features:
+  price: numeric
+  shop: categorical
+  weight (kg): {kind: bucketized, buckets: 4}
+  day: {kind: datetime, parts: [weekday]}
+model: {family: wide_deep, layers: [16]}
+training: {batch_size: 64, epochs: 4, learning_rate: 0.01}
+evaluation:
+  slices: [[shop]]
+  gates: {auc: {min: 0.6, not_worse_than_served_by: 0.05}}
+"""
+
+
+@pytest.fixture(scope="module")
+def first(folder, penstock) -> dict[str, Any]:
+    """The result of the first run of `sales`."""
+    (folder / "data").mkdir()
+    (folder / "problems").mkdir()
+    write_sales(folder / "data/sales.csv", 4000)
+    (folder / "problems/sales.yaml").write_text(SALES)
+    return json.loads(penstock("run", "problems/sales.yaml", "--json").stdout)
+
+
+def test_first_run_pushes_a_model_that_learned(first, folder):
+    assert set(states(first).values()) == {"complete"}
+    assert sum(first["rows"].values()) == 4000
+    assert first["features"] == 4
+    assert first["metrics"][0]["values"]["auc"] > 0.7
+    assert {entry["slice"].get("shop") for entry in first["metrics"]} == {None, "a", "b", "c"}
+    version = Path(first["pushed"]["path"])
+    assert version.parent == folder / ".penstock/serving/sales"
+    assert (version / "saved_model.pb").is_file()
+    assert Path(first["log"]).stat().st_size > 1000
+    assert 0 < first["peak_memory_bytes"] < 4e9
+
+
+def test_unchanged_run_is_cached_but_for_the_push_check(first, penstock):
+    again = json.loads(penstock("run", "problems/sales.yaml", "--json").stdout)
+    worked = {name for name, state in states(again).items() if state != "cached"}
+    assert worked == {"Baseline", "Pusher"}
+    assert again["pushed"] == {**first["pushed"], "fresh": False}
+    assert again["metrics"] == first["metrics"]
+
+
+@pytest.fixture(scope="module")
+def server(first, folder) -> Iterator[str]:
+    """The URL of `penstock serve` on the pushed model."""
+    command = [sys.executable, "-m", "pipeline.cli", "serve", "problems/sales.yaml", "--port", "0", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "code")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["url"]
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+ROWS = [
+    {"price": 5.25, "shop": "a", "weight (kg)": 0.5, "day": "2024-01-25"},
+    {"price": 12.5, "shop": "never seen", "day": "2024-01-02"},
+    {"shop": "b"},
+]
+
+
+def test_rest_answers_equal_the_model_in_process(first, server, penstock, folder):
+    (folder / "rows.json").write_text(json.dumps(ROWS))
+    served = json.loads(penstock("predict", "sales", "rows.json", "--url", server, "--json").stdout)
+    local = predict_in_process(Path(first["pushed"]["path"]))
+    assert served == pytest.approx(local, abs=1e-5)
+    assert served[0] > 0.5 > served[1]
+
+
+def predict_in_process(version: Path) -> list[float]:
+    """Return the answers of the same rows as serialized tf.Examples, in a process without this project."""
+    code = (
+        "import sys, json, tensorflow as tf\n"
+        "def feature(value):\n"
+        "    if isinstance(value, str): return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value.encode()]))\n"
+        "    return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))\n"
+        "rows = json.loads(sys.argv[2])\n"
+        "make = lambda row: tf.train.Example(features=tf.train.Features(feature={k: feature(v) for k, v in row.items()}))\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "answer = model.signatures['examples'](tf.constant([make(row).SerializeToString() for row in rows]))\n"
+        "print(json.dumps(answer['probability'].numpy().tolist()))\n"
+    )
+    command = [sys.executable, "-I", "-c", code, str(version), json.dumps(ROWS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_csv_from_standard_input(server, penstock):
+    text = "price,shop,weight (kg),day,note\n5.25,a,0.5,2024-01-25,x\n,b,,,\n"
+    answers = json.loads(penstock("predict", "sales", "-", "--url", server, "--json", text=text).stdout)
+    assert len(answers) == 2
+    assert all(0 < answer < 1 for answer in answers)
+
+
+def test_edited_family_trains_again_and_nothing_before_it(first, penstock, folder):
+    with (folder / "code/models/families/wide_deep.py").open("a") as file:
+        file.write("# edited\n")
+    edited = states(json.loads(penstock("run", "problems/sales.yaml", "--json").stdout))
+    assert {name for name, state in edited.items() if state == "cached"} == {
+        "ExampleGen",
+        "StatisticsGen",
+        "SchemaGen",
+        "ExampleValidator",
+        "Transform",
+    }
+
+
+def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
+    (folder / "problems/sales.yaml").write_text(SALES.replace("min: 0.6", "min: 0.99"))
+    before = sorted((folder / ".penstock/serving/sales").iterdir())
+    done = penstock("run", "problems/sales.yaml", "--json", code=3)
+    (folder / "problems/sales.yaml").write_text(SALES)
+    result = json.loads(done.stdout)
+    assert (result["blessed"], result["pushed"]) == (False, None)
+    assert "auc is 0." in done.stderr
+    assert "0.99" in done.stderr
+    assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
+
+
+def test_status_lists_runs_and_versions(first, penstock):
+    found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)
+    assert str(first["pushed"]["version"]) in found["versions"]
+    assert {component["component"] for component in found["runs"][0]["components"]} >= {"Trainer", "Pusher"}

@@ -1,0 +1,112 @@
+"""The problem against its columns."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.check import check
+from pipeline.errors import InputError
+from pipeline.problem import LoadedProblem, load_problem
+from pipeline.resolve import read_columns, resolve
+
+CSV = "sold,price,shop,day,vip\nsold,1.5,a,2024-01-01,true\nkept,NA,b,2024-01-02,false\n"
+
+
+def load(folder: Path, body: str, csv: str = CSV) -> LoadedProblem:
+    (folder / "sales.csv").write_text(csv)
+    (folder / "sales.yaml").write_text(f"name: sales\nsource: {{kind: csv, files: sales.csv}}\n{body}\n")
+    return load_problem(folder / "sales.yaml")
+
+
+def refuse(folder: Path, body: str) -> str:
+    loaded = load(folder, body)
+    with pytest.raises(InputError) as raised:
+        check(loaded, read_columns(loaded, whole=True))
+    return str(raised.value)
+
+
+TARGET = "target: {column: sold, kind: binary, positive: sold}"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "target: {column: sould, kind: binary}",
+            "sales.yaml:3: target.column: no column 'sould' in the table; near: sold",
+        ),
+        ("target: {column: sold, kind: binary}", "sales.yaml:3: target: the label is text, so positive: must say"),
+        ("target: {column: sold, kind: regression}", "a regression's label must be a number, 'sold' is text"),
+        ("target: {column: price, kind: multiclass}", "'price' is a number with decimals"),
+        ("target: {column: vip, kind: binary, positive: 'yes'}", "target.positive: 'vip' is read as a number (yes/no"),
+        (f"{TARGET}\nfeatures: {{prize: numeric}}", "sales.yaml:4: features.prize: no column 'prize'"),
+        (f"{TARGET}\nfeatures: {{shop: numeric}}", "features.shop.kind: a numeric feature must be a number"),
+        (f"{TARGET}\nfeatures: {{price: datetime}}", "a datetime feature must be a date"),
+        (f"{TARGET}\nfeatures: {{sold: categorical}}", "features.sold: the label can't be a feature"),
+        (
+            f"{TARGET}\nsplit: {{by: time, column: dya}}",
+            "sales.yaml:4: split.column: no column 'dya' in the table; near: day",
+        ),
+        (f"{TARGET}\nevaluation: {{slices: [[shop], [sop]]}}", "evaluation.slices.1: no column 'sop'"),
+        (
+            f"{TARGET}\nevaluation: {{gates: {{rmse: {{max: 1}}}}}}",
+            "evaluation.gates.rmse: expected one of auc, pr_auc",
+        ),
+    ],
+)
+def test_mistake_is_named_with_its_place(tmp_path, body, message):
+    assert message in refuse(tmp_path, body)
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path):
+    text = refuse(tmp_path, "target: {column: sould, kind: binary}\nfeatures: {prize: numeric}")
+    assert len(text.splitlines()) == 2
+
+
+def test_features_left_out_follow_the_types(tmp_path):
+    loaded = load(tmp_path, TARGET)
+    columns = read_columns(loaded, whole=True)
+    check(loaded, columns)
+    inputs = resolve(loaded.problem, columns).inputs
+    assert {name: params.kind for name, params in inputs.features.items()} == {
+        "price": "numeric",
+        "shop": "categorical",
+        "day": "datetime",
+        "vip": "numeric",
+    }
+    assert inputs.types == {"price": "float", "shop": "bytes", "day": "bytes", "vip": "int", "sold": "bytes"}
+
+
+def test_column_that_splits_by_time_is_no_feature_by_itself(tmp_path):
+    loaded = load(tmp_path, f"{TARGET}\nsplit: {{by: time, column: day}}")
+    assert "day" not in resolve(loaded.problem, read_columns(loaded, whole=True)).inputs.features
+
+
+def test_empty_table_is_one_message(tmp_path):
+    loaded = load(tmp_path, TARGET, "")
+    with pytest.raises(InputError, match="expected a table, received an empty file"):
+        read_columns(loaded, whole=True)
+
+
+def test_missing_file_is_named(tmp_path):
+    loaded = load(tmp_path, TARGET)
+    (tmp_path / "sales.csv").unlink()
+    with pytest.raises(InputError, match=r"source.files: .*sales.csv: no such file"):
+        read_columns(loaded, whole=True)
+
+
+def test_several_tables_need_a_query(tmp_path):
+    (tmp_path / "two.yaml").write_text(
+        f"name: two\nsource: {{kind: csv, files: {{a: sales.csv, b: sales.csv}}}}\n{TARGET}\n"
+    )
+    (tmp_path / "sales.csv").write_text(CSV)
+    with pytest.raises(InputError, match=r"source.query: required to join the tables a, b"):
+        read_columns(load_problem(tmp_path / "two.yaml"), whole=True)
+
+
+def test_broken_query_is_one_message(tmp_path):
+    (tmp_path / "q.sql").write_text("SELECT nothing FROM data")
+    (tmp_path / "sales.csv").write_text(CSV)
+    (tmp_path / "q.yaml").write_text(f"name: q\nsource: {{kind: csv, files: sales.csv, query: q.sql}}\n{TARGET}\n")
+    with pytest.raises(InputError, match='"nothing" not found'):
+        read_columns(load_problem(tmp_path / "q.yaml"), whole=True)

@@ -1,0 +1,112 @@
+"""The command line: exit codes, messages, and what it does not import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CSV = "sold,price,shop\n" + "".join(f"{index % 2},{index}.5,s{index % 3}\n" for index in range(60))
+YAML = "name: sales\nsource: {kind: csv, files: sales.csv}\ntarget: {column: sold, kind: binary}\n"
+
+
+@pytest.fixture
+def problem(tmp_path) -> Path:
+    (tmp_path / "sales.csv").write_text(CSV)
+    (tmp_path / "sales.yaml").write_text(YAML)
+    return tmp_path / "sales.yaml"
+
+
+def penstock(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+HEAVY = "{'tensorflow', 'tfx', 'keras', 'apache_beam', 'pandas'}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "PROBLEM"], ["show", "PROBLEM"], ["status", "PROBLEM"]])
+def test_light_commands_leave_tensorflow_alone(problem, arguments):
+    arguments = [str(problem) if word == "PROBLEM" else word for word in arguments]
+    code = (
+        "import sys, atexit, pipeline.cli\n"
+        f"atexit.register(lambda: print('HEAVY', sorted({HEAVY} & set(sys.modules))))\n"
+        f"sys.argv = ['penstock', *{arguments!r}]\n"
+        "pipeline.cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "HEAVY []"), done.stderr
+
+
+def test_check_says_ok_and_types(problem):
+    done = penstock("check", problem)
+    assert done.returncode == 0
+    assert "ok, 2 features" in done.stdout
+    assert "float  price" in done.stdout
+
+
+def test_check_as_json(problem):
+    (checked,) = json.loads(penstock("check", problem, "--json").stdout)
+    assert checked == {"problem": "sales", "types": {"price": "float", "shop": "bytes", "sold": "int"}, "features": 2}
+
+
+def test_show_fills_in_defaults(problem):
+    content = json.loads(penstock("show", problem, "--json").stdout)
+    assert content["features"]["price"] == {"kind": "numeric", "scale": "zscore", "clip": [0.01, 0.99]}
+    assert content["training"]["learning_rate"] == 0.003
+    assert content["source"]["null"] == ["", "NA"]
+
+
+def test_show_prints_yaml_that_loads(problem):
+    from pipeline.problem import load_problem
+
+    (problem.parent / "shown.yaml").write_text(penstock("show", problem).stdout)
+    assert load_problem(problem.parent / "shown.yaml").problem.features.keys() == {"price", "shop"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (YAML.replace("column: sold", "column: sould"), "target.column: no column 'sould' in the table; near: sold"),
+        (YAML.replace("sales.csv", "none.csv"), "none.csv: no such file"),
+        (YAML + "nmae: x\n", "sales.yaml:4: nmae: unknown key"),
+        (YAML.replace("kind: csv", "kind: cvs"), "source.kind: expected one of 'csv', 'parquet', received 'cvs'"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_2(problem, text, message):
+    problem.write_text(text)
+    for command in ("check", "run"):
+        done = penstock(command, problem)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_label_with_one_class_stops_before_tensorflow(problem):
+    (problem.parent / "sales.csv").write_text("sold,price,shop\n" + "1,2,a\n" * 50)
+    done = penstock("run", problem)
+    assert done.returncode == 2
+    assert "sales.yaml:3: target.column: 'sold' has one class only, 1 in all 50 rows" in done.stderr
+    assert not (problem.parent / ".penstock").exists()
+
+
+def test_label_without_values(problem):
+    (problem.parent / "sales.csv").write_text("sold,price,shop\n" + ",2,a\n" * 50)
+    assert "has no value in any of 50 rows" in penstock("run", problem).stderr
+
+
+def test_status_before_the_first_run(problem):
+    assert json.loads(penstock("status", problem, "--json").stdout) == {"runs": [], "versions": {}}
+
+
+def test_predict_without_server_is_one_message(tmp_path):
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    done = penstock("predict", "m", tmp_path / "rows.csv", "--url", "http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_shell_completion_is_offered():
+    assert "--install-completion" in penstock("--help").stdout

@@ -1,0 +1,61 @@
+"""Digests: what changes them, and what does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.fingerprint import code_digest, data_digest
+
+ROOT = Path(__file__).parents[2]
+
+
+def digest_in(folder: Path, modules: list[str]) -> str:
+    """Return code_digest as a process sees it whose packages lie in `folder`."""
+    code = f"from pipeline.fingerprint import code_digest; print(code_digest({modules}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def copy_packages(folder: Path) -> None:
+    import shutil
+
+    for package in ("models", "pipeline", "schemas", "serving"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def test_only_the_edited_family_changes(tmp_path):
+    copy_packages(tmp_path)
+    wide_deep, mlp, transform = (
+        ["models.families.wide_deep"],
+        ["models.families.mlp"],
+        ["pipeline.components.transform"],
+    )
+    before = [digest_in(tmp_path, modules) for modules in (wide_deep, mlp, transform)]
+    with (tmp_path / "models/families/wide_deep.py").open("a") as file:
+        file.write("# edited\n")
+    after = [digest_in(tmp_path, modules) for modules in (wide_deep, mlp, transform)]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
+
+
+def test_what_a_module_imports_counts(tmp_path):
+    copy_packages(tmp_path)
+    before = digest_in(tmp_path, ["models.families.wide_deep"])
+    with (tmp_path / "models/families/mlp.py").open("a") as file:
+        file.write("# wide_deep imports its hidden layers from here\n")
+    assert digest_in(tmp_path, ["models.families.wide_deep"]) != before
+
+
+def test_same_code_same_digest():
+    assert code_digest(["models.train"]) == code_digest(["models.train"])
+
+
+def test_content_counts_and_not_the_time(tmp_path):
+    import os
+
+    file = tmp_path / "a.csv"
+    file.write_text("1")
+    os.utime(file, (1, 1))
+    before = data_digest([file])
+    file.write_text("2")
+    os.utime(file, (1, 1))
+    assert data_digest([file]) != before

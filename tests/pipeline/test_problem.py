@@ -1,0 +1,93 @@
+"""The YAML: what is refused, and where the message points."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.problem import load_problem
+
+GOOD = """\
+name: sales
+source: {kind: csv, files: sales.csv, null: ["", NA]}
+target: {column: sold, kind: binary}
+features:
+  price: {kind: numeric, clip: [0.05, 0.95]}
+  shop: categorical
+model: {family: mlp, layers: [8]}
+evaluation:
+  slices: [[shop]]
+  gates: {auc: {min: 0.7}}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "sales.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def refuse(folder: Path, text: str) -> str:
+    with pytest.raises(InputError) as raised:
+        load_problem(write(folder, text))
+    assert raised.value.exit_code == 2
+    return str(raised.value).removeprefix(f"{folder}/")
+
+
+def test_good_problem_is_typed(tmp_path):
+    problem = load_problem(write(tmp_path, GOOD)).problem
+    assert problem.features["price"].clip == (0.05, 0.95)
+    assert problem.features["shop"].kind == "categorical"
+    assert problem.source.null == ("", "NA")
+    assert (problem.split.by, problem.push.keep, problem.model.layers) == ("hash", 5, (8,))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: sales", "naem: sales", "sales.yaml:1: naem: unknown key; did you mean 'name'?"),
+        ("clip: [0.05, 0.95]", "scale: zscroe", "sales.yaml:5: features.price.scale: expected 'zscore', 'minmax' or"),
+        ("shop: categorical", "shop: category", "sales.yaml:6: features.shop.kind: expected one of 'bucketized'"),
+        ("kind: binary", "kind: binary, column2: x", "sales.yaml:3: target.column2: unknown key"),
+        ("layers: [8]", "layers: [8, -1]", "sales.yaml:7: model.layers.1: expected greater than 0, received '-1'"),
+        ("family: mlp", "family: forest", "sales.yaml:7: model.family: expected one of 'mlp', 'wide_deep'"),
+        ("{min: 0.7}", "{min: high}", "sales.yaml:10: evaluation.gates.auc.min: expected a valid number"),
+        ("name: sales", "name: ../x", "sales.yaml:1: name: String should match pattern"),
+        ("target: {column: sold, kind: binary}\n", "", "sales.yaml:1: target: required, but missing"),
+        ("name: sales", "name: sales\nname: shop", "sales.yaml:2:1: found duplicate key"),
+        ("name: sales", "name: !!python/object/apply:os.system [id]", "sales.yaml:1:7: YAML tags are not allowed"),
+        ("name: sales", "name: &a sales", "sales.yaml:1:7: YAML anchors are not allowed here"),
+        ("name: sales", "name: *a", "sales.yaml:1:7: YAML anchors are not allowed here"),
+        ("name: sales", "name: [", "sales.yaml:"),
+        ("name: sales\n", "split: {by: hash, eval: 0.6, test: 0.5}\nname: sales\n", "eval + test must be below 1"),
+    ],
+)
+def test_mistake_is_named_with_its_place(tmp_path, old, new, message):
+    assert old in GOOD
+    assert message in refuse(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path):
+    text = refuse(tmp_path, GOOD.replace("shop: categorical", "shop: x").replace("[8]", "[]"))
+    assert "features.shop" in text
+    assert "model.layers" in text
+
+
+def test_no_is_text_and_not_false(tmp_path):
+    problem = load_problem(write(tmp_path, GOOD.replace("kind: binary", "kind: binary, positive: no"))).problem
+    assert problem.target.positive == "no"
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="none.yaml: can't be read: No such file"):
+        load_problem(tmp_path / "none.yaml")
+
+
+def test_empty_file_is_refused(tmp_path):
+    assert "expected keys such as name:" in refuse(tmp_path, "")
+
+
+def test_paths_are_relative_to_the_folder_above_problems(tmp_path):
+    (tmp_path / "problems").mkdir()
+    assert load_problem(write(tmp_path / "problems", GOOD)).root == tmp_path.resolve()
+    assert load_problem(write(tmp_path, GOOD)).root == tmp_path.resolve()
