@@ -98,8 +98,15 @@ def prepare_statistics(folder: Path, kind: str, inputs: InputSpec) -> Callable[[
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(folder / f"statistics-{kind}")
     examples = describe(folder, kind)
-    executor = Executor(Executor.Context(beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=str(folder / "tmp")))
+    executor = Executor(beam_context(folder))
     return lambda: executor.Do({"examples": [examples]}, {"statistics": [statistics]}, {})
+
+
+def beam_context(folder: Path) -> Any:
+    """Return what TFX tells a Beam executor."""
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+
+    return BaseBeamExecutor.Context(beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=str(folder / "tmp"), unique_id="0")
 
 
 def describe(folder: Path, kind: str) -> "standard_artifacts.Examples":
@@ -119,21 +126,22 @@ def describe(folder: Path, kind: str) -> "standard_artifacts.Examples":
 
 def prepare_analyze(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], None]:
     """Run our Transform: its executor over Parquet, the same analysis behind tfx_bsl's TFXIO over TFRecord."""
+    import tensorflow_transform.beam  # noqa: F401  the executor imports it late; it must not count
     from tfx.types import standard_artifacts
 
     from pipeline.components.transform import Executor
 
     if kind != "parquet":
-        return lambda: analyze_records(folder, kind, inputs)
+        return prepare_record_analysis(folder, kind, inputs)
     graph = standard_artifacts.TransformGraph()
     graph.uri = str(folder / "graph-parquet")
-    executor = Executor(Executor.Context(beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=str(folder / "tmp")))
+    executor = Executor(beam_context(folder))
     properties = {"custom_config": json.dumps({"inputs": inputs.model_dump_json()})}
     examples = describe(folder, kind)
     return lambda: executor.Do({"examples": [examples]}, {"transform_graph": [graph]}, properties)
 
 
-def analyze_records(folder: Path, kind: str, inputs: InputSpec) -> None:
+def prepare_record_analysis(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], None]:
     """Run AnalyzeDataset over TFRecord in batches as large as our own."""
     import apache_beam as beam
     import tensorflow_transform.beam as tft_beam
@@ -142,13 +150,15 @@ def analyze_records(folder: Path, kind: str, inputs: InputSpec) -> None:
 
     from models.preprocess import preprocess
 
-    source = TFExampleRecord(str(payload(folder, kind)), schema=dense_schema(inputs), telemetry_descriptors=["payload"])
-    options = PipelineOptions(BEAM_ARGUMENTS)
-    with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
-        batches = pipeline | source.BeamSource(batch_size=BATCH_ROWS)
-        data = (batches, source.TensorAdapterConfig())
-        transform = data | tft_beam.AnalyzeDataset(lambda columns: preprocess(columns, inputs))
-        transform | tft_beam.WriteTransformFn(str(folder / f"graph-{kind}"))
+    def analyze() -> None:
+        source = TFExampleRecord(str(payload(folder, kind)), schema=dense_schema(inputs), telemetry_descriptors=["step"])
+        options = PipelineOptions(BEAM_ARGUMENTS)
+        with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
+            data = (pipeline | source.BeamSource(batch_size=BATCH_ROWS), source.TensorAdapterConfig())
+            transform = data | tft_beam.AnalyzeDataset(lambda columns: preprocess(columns, inputs))
+            transform | tft_beam.WriteTransformFn(str(folder / f"graph-{kind}"))
+
+    return analyze
 
 
 def dense_schema(inputs: InputSpec) -> Any:

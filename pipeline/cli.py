@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate.
 """
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ def main() -> None:
     """Run the command line; an error of ours becomes its message and its exit code."""
     from serving.errors import ServingError
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's C++ parts write to stderr as they load
     try:
         app()
     except PenstockError as error:

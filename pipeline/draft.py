@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.profile import Profile
@@ -73,24 +72,23 @@ def quoted(text: str) -> str:
     return f'"{text.translate(escapes)}"'
 
 
-def write_yaml(draft: Draft, path: Path) -> None:
-    """Write the problem to `path`."""
+def render(draft: Draft) -> str:
+    """Return the problem's YAML."""
     size = next(size for size in SIZES if draft.label.present < size.rows)
     parts = [_source(draft), _split(draft, size), _target(draft), _features(draft)]
-    parts += [_network(draft, size), _evaluation(draft)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(parts), "utf-8")
+    return "\n".join([*parts, _network(draft, size), _evaluation(draft)])
 
 
 def _source(draft: Draft) -> str:
-    null = f'  null: [{", ".join(map(quoted, draft.source.null))}]   # cell texts that mean "missing"\n'
+    nulls = [quoted(text) for text in getattr(draft.source, "null", ())]
+    null = f'  null: [{", ".join(nulls)}]   # cell texts that mean "missing"\n' if nulls else ""
     return (
         f"# Predicts {quoted(draft.label.name)}. A first draft by `penstock init`: change what you know better.\n"
         f"name: {quoted(draft.name)}\n\n"
         f"source:\n"
         f"  kind: {draft.source.kind}\n"
         f"  files: {quoted(draft.source.files)}\n"
-        f"{null if draft.source.kind == 'csv' else ''}"
+        f"{null}"
         f"  # query: problems/{draft.name}.sql   # SQL (DuckDB) over the table `data`: joins, filters, new columns\n"
     )
 

@@ -130,15 +130,15 @@ def _write_split(
     count = 0
     with explain_errors():
         reader = connection.sql(query).to_arrow_reader(BATCH_ROWS)
-    schema = _example_schema(reader.schema)
+    schema = example_schema(reader.schema)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in _to_examples(reader, schema):
+        for batch in to_examples(reader, schema):
             writer.write_batch(batch)
             count += batch.num_rows
     return count
 
 
-def _example_schema(schema: "pa.Schema") -> "pa.Schema":
+def example_schema(schema: "pa.Schema") -> "pa.Schema":
     """Return the schema that tfx_bsl's ParquetTFXIO expects: large lists of large_binary, int64 or float32."""
     import pyarrow as pa
 
@@ -150,7 +150,7 @@ def _example_schema(schema: "pa.Schema") -> "pa.Schema":
     return pa.schema([(field.name, example_type(field)) for field in schema])
 
 
-def _to_examples(reader: "pa.RecordBatchReader", schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
+def to_examples(reader: "pa.RecordBatchReader", schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
     """Yield each batch with its values as lists of one, and missing values as null lists."""
     import numpy as np
     import pyarrow as pa

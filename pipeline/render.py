@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.lineage import Run
     from pipeline.metrics import SliceMetrics
     from pipeline.results import RunResult
+    from pipeline.validate import Report
 
 MEBIBYTE = 2**20
 SHOWN_SLICES = 24
@@ -149,6 +150,21 @@ def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType
         created, digest = (f"{manifest.created:%Y-%m-%d %H:%M:%S}", manifest.digest[:12]) if manifest else ("?", "?")
         served.add_row(str(version), created, digest)
     return Group(made, served)
+
+
+def render_anomalies(report: "Report") -> RenderableType:
+    """Return one line per anomaly, or that there is none."""
+    checked = f"{report.rows:,} rows, {report.columns} columns, environment {report.environment}"
+    if not report.anomalies:
+        return Text(f"no anomalies in {checked}", style="green")
+    made = table("feature", "severity", "expected", "found", "for example", title=f"Anomalies in {checked}")
+    for column in made.columns:
+        column.justify = "left"
+    for found in report.anomalies:
+        color = "red" if found.severity == "error" else "yellow"
+        examples = ", ".join(found.examples)
+        made.add_row(found.feature, Text(found.severity, style=color), found.expected, found.found, examples)
+    return made
 
 
 def render_answers(

@@ -1,7 +1,6 @@
 """penstock run: from a loaded problem to a RunResult."""
 
 import logging
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,7 +121,6 @@ def run(loaded: LoadedProblem, columns: Columns, workspace: Workspace, screen: S
         RunError: a component failed, or its inputs could not be resolved.
     """
     began = time.monotonic()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     with show_progress(screen.err) as status:
         from pipeline.graph import build_pipeline
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.discovery import discover
-from pipeline.draft import Draft, quoted, write_yaml
+from pipeline.draft import Draft, quoted, render
 from pipeline.errors import InputError
 from pipeline.problem import NAME, LoadedProblem
 from pipeline.profile import Profile, mirrors, missing_words, read_profiles
@@ -68,9 +68,11 @@ def scaffold(data: Path, label: str, name: str | None, root: Path) -> Scaffold:
     shown = files.relative_to(root.resolve()).as_posix() if files.is_relative_to(root.resolve()) else str(files)
     source = discover("pipeline.sources")[SUFFIXES[suffix]].Params(files=glob.escape(shown))
     draft = _study(source, label, name, root)
+    content, found = render(draft), infer_schema(_facts(draft.profiles, label, draft.target), label)
     comment = f"Inferred by `penstock init` from {draft.rows:,} rows of {data.name}; curate it with what you know."
-    write_schema(infer_schema(_facts(draft.profiles, label, draft.target), label), schema, comment)
-    write_yaml(draft, problem)
+    write_schema(found, schema, comment)
+    problem.parent.mkdir(parents=True, exist_ok=True)
+    problem.write_text(content, "utf-8")
     return Scaffold(problem, schema, tuple(_notes(draft)))
 
 

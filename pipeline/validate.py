@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from models.raw import RawType
 from models.settings import Settings
 from pipeline.errors import InputError
-from pipeline.ingest import BATCH_ROWS, _example_schema, _to_examples
+from pipeline.ingest import BATCH_ROWS, example_schema, to_examples
 from pipeline.problem import LoadedProblem
 from pipeline.profile import MOMENT
 from pipeline.resolve import schema_columns
@@ -208,6 +208,6 @@ def _statistics(connection: "duckdb.DuckDBPyConnection", checks: list[Check]) ->
         reader = connection.sql(f"SELECT {selected} FROM {TABLE}").to_arrow_reader(BATCH_ROWS)
     generators = stats_impl.get_generators(tfdv.StatsOptions(), in_memory=True)
     partial = [generator.create_accumulator() for generator in generators]
-    for batch in _to_examples(reader, _example_schema(reader.schema)):
+    for batch in to_examples(reader, example_schema(reader.schema)):
         partial = [generator.add_input(kept, batch) for generator, kept in zip(generators, partial, strict=True)]
     return stats_impl.extract_statistics_output(partial, generators)

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 Table = Mapping[str, Sequence[Any]]
 Analyze = Callable[["InputSpec", Table], "tft.TFTransformOutput"]
 
-THIRD_PARTY_WARNINGS = ()
+THIRD_PARTY_WARNINGS = ("ignore:DEFAULT_FILE_NAME will be deprecated soon",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

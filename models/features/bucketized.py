@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
+from models.features.numeric import QUANTILES, quantile_grid
 from models.raw import to_number
 from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
-
-QUANTILES = 1000
-"""Resolution of the quantile grid that all bucketized columns share."""
 
 
 class Params(Settings):
@@ -46,14 +44,12 @@ class Params(Settings):
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return `[batch] int64` per feature: bucket in `[0, size)`, on a bound the one above it; `size` if missing."""
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     values = {name: to_number(column) for name, column in columns.items()}
     learned = [name for name in columns if params[name].bounds is None]
     bounds = {name: tf.constant(params[name].bounds, tf.float32) for name in columns if name not in learned}
     if learned:
-        stacked = tf.stack([values[name] for name in learned], axis=1)
-        grid = tft.quantiles(stacked, QUANTILES, 1 / QUANTILES / 4, reduce_instance_dims=False, name="bucketized")
+        grid = quantile_grid(tf.stack([values[name] for name in learned], axis=1), "bucketized")
         bounds |= {name: _cut(grid[index], params[name].buckets) for index, name in enumerate(learned)}
     return {name: _assign(values[name], bounds[name], params[name].size) for name in columns}
 
@@ -63,7 +59,7 @@ def _cut(grid: "tf.Tensor", buckets: int) -> "tf.Tensor":
     import tensorflow as tf
 
     places = [min(round(step * QUANTILES / buckets), QUANTILES - 1) - 1 for step in range(1, buckets)]
-    return tf.cast(tf.gather(grid, places), tf.float32)
+    return tf.gather(grid, places)
 
 
 def _assign(value: "tf.Tensor", bounds: "tf.Tensor", size: int) -> "tf.Tensor":

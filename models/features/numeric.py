@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 QUANTILES = 1000
 """Resolution of the quantile grid: clip bounds, mean and deviation are read off it, in one analysis for all columns."""
+NEXT_TO_NOTHING = 1e-6
+"""Weight, in rows, of a value that only fills a gap."""
 
 
 class Params(Settings):
@@ -32,14 +34,26 @@ class Params(Settings):
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return `[batch, 2] float32` per feature: the scaled value (0 if missing) and 1.0 where it was missing."""
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     values = tf.stack([to_number(columns[name]) for name in columns], axis=1)
-    grid = tft.quantiles(values, QUANTILES, 1 / QUANTILES / 4, reduce_instance_dims=False, name="numeric")
-    return {
-        name: _scale(values[:, index], tf.cast(grid[index], tf.float32), params[name])
-        for index, name in enumerate(columns)
-    }
+    grid = quantile_grid(values, "numeric")
+    return {name: _scale(values[:, index], grid[index], params[name]) for index, name in enumerate(columns)}
+
+
+def quantile_grid(values: "tf.Tensor", name: str) -> "tf.Tensor":
+    """Return the `[columns, QUANTILES - 1] float32` inner quantiles of `[batch, columns]` values without their NaNs.
+
+    tf.Transform fails on a column without a single value. So a column that a batch has no value of gets a 0 there,
+    next to nothing in weight; the grid of a column that never has one is 0.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    empty = tf.reduce_all(tf.math.is_nan(values), axis=0, keepdims=True)
+    filled = tf.concat([values, tf.where(empty, 0.0, float("nan"))], axis=0)
+    weights = tf.concat([tf.ones_like(values[:, 0]), [NEXT_TO_NOTHING]], axis=0)
+    precision = 1 / QUANTILES / 4
+    return tft.quantiles(filled, QUANTILES, precision, weights, reduce_instance_dims=False, name=name)
 
 
 def _scale(value: "tf.Tensor", grid: "tf.Tensor", params: Params) -> "tf.Tensor":
@@ -58,9 +72,7 @@ def _scale(value: "tf.Tensor", grid: "tf.Tensor", params: Params) -> "tf.Tensor"
     if params.scale != "none":
         value = tf.clip_by_value(value, low, high)
     scaled = tf.math.divide_no_nan(value - offset, spread)
-    # a column without a single value has a grid of NaN: it says nothing, so it becomes a constant
-    scaled = tf.where(missing | tf.math.is_nan(scaled), 0.0, scaled)
-    return tf.stack([scaled, tf.cast(missing, tf.float32)], axis=1)
+    return tf.stack([tf.where(missing, 0.0, scaled), tf.cast(missing, tf.float32)], axis=1)
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:
