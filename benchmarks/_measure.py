@@ -107,7 +107,9 @@ def take_problem(path: Path, rows: int | None, folder: Path) -> Path:
     content["source"]["query"] = "fewer.sql"
     if loaded.schema_path:
         content["schema"] = str(loaded.schema_path)
-    (folder / "fewer.sql").write_text(f"SELECT * FROM (\n{query}\n) AS whole ORDER BY hash(whole) LIMIT {rows}", "utf-8")
+    (folder / "fewer.sql").write_text(
+        f"SELECT * FROM (\n{query}\n) AS whole ORDER BY hash(whole) LIMIT {rows}", "utf-8"
+    )
     copy = folder / path.name
     with copy.open("w", encoding="utf-8") as file:
         YAML().dump(content, file)

@@ -45,7 +45,7 @@ def main() -> None:
         print(json.dumps({"rows": rows["train"]}))
         return
     inputs = InputSpec.model_validate_json(inputs_file.read_text("utf-8"))
-    work = STEPS[options.step](options.folder, options.target, inputs)
+    work: Callable[[], object] = STEPS[options.step](options.folder, options.target, inputs)
     began = time.perf_counter()
     work()
     print(json.dumps({"seconds": time.perf_counter() - began}))
@@ -62,7 +62,7 @@ def payload(folder: Path, kind: str) -> Path:
     return split / names[kind]
 
 
-def prepare_write(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], None]:
+def prepare_write(folder: Path, kind: str, _inputs: InputSpec) -> Callable[[], None]:
     """Write the train split from Arrow batches that lie in memory, as pipeline.ingest writes Parquet."""
     import pyarrow.parquet as pq
     import tensorflow as tf
@@ -90,7 +90,7 @@ def prepare_write(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], No
     return write_parquet if kind == "parquet" else write_records
 
 
-def prepare_statistics(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], None]:
+def prepare_statistics(folder: Path, kind: str, _inputs: InputSpec) -> Callable[[], None]:
     """Run TFX's own StatisticsGen executor."""
     from tfx.components.statistics_gen.executor import Executor
     from tfx.types import standard_artifacts
@@ -151,7 +151,9 @@ def prepare_record_analysis(folder: Path, kind: str, inputs: InputSpec) -> Calla
     from models.preprocess import preprocess
 
     def analyze() -> None:
-        source = TFExampleRecord(str(payload(folder, kind)), schema=dense_schema(inputs), telemetry_descriptors=["step"])
+        source = TFExampleRecord(
+            str(payload(folder, kind)), schema=dense_schema(inputs), telemetry_descriptors=["step"]
+        )
         options = PipelineOptions(BEAM_ARGUMENTS)
         with beam.Pipeline(options=options) as pipeline, tft_beam.Context(temp_dir=str(folder / "tmp")):
             data = (pipeline | source.BeamSource(batch_size=BATCH_ROWS), source.TensorAdapterConfig())
@@ -176,7 +178,7 @@ def dense_schema(inputs: InputSpec) -> Any:
     return schema
 
 
-def prepare_read(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], None]:
+def prepare_read(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], object]:
     """Read whole dense columns, as the Trainer does before it transforms them."""
     import tensorflow as tf
 

@@ -85,7 +85,7 @@ def _export(network: "keras.Model", transform: "tft.TFTransformOutput", spec: Mo
     module.variables_of_network = [variable.value for variable in network.variables]
     module.transform_layer = transform.transform_features_layer()
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])  # type: ignore[untyped-decorator]
     def serve(examples: "tf.Tensor") -> "dict[str, tf.Tensor]":
         transformed = module.transform_layer(tf.io.parse_example(examples, features))
         transformed.pop(LABEL, None)

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ def measure_run(problem: Path, index: int, total: int) -> dict[str, Any]:
         "cached_seconds": second.seconds,
         "cached_peak_bytes": second.peak_bytes,
         "not_cached": {
-            component["id"]: component["seconds"]
-            for component in again["components"]
-            if component["state"] != "cached"
+            component["id"]: component["seconds"] for component in again["components"] if component["state"] != "cached"
         },
     }
 
@@ -74,18 +73,14 @@ def summarize(runs: list[dict[str, Any]]) -> dict[str, Any]:
     first = runs[0]
     return {
         "seconds": median(run["seconds"] for run in runs),
-        "components": {
-            name: median(run["components"][name] for run in runs) for name in first["components"]
-        },
+        "components": {name: median(run["components"][name] for run in runs) for name in first["components"]},
         "peak_bytes": max(run["peak_bytes"] for run in runs),
         "peak_bytes_by_json": max(run["peak_bytes_by_json"] for run in runs),
         "rows": first["rows"],
         "split": first["split"],
         "auc": sorted(run["auc"] for run in runs),
         "cached_seconds": median(run["cached_seconds"] for run in runs),
-        "not_cached": {
-            name: median(run["not_cached"].get(name, 0.0) for run in runs) for name in first["not_cached"]
-        },
+        "not_cached": {name: median(run["not_cached"].get(name, 0.0) for run in runs) for name in first["not_cached"]},
     }
 
 
@@ -95,13 +90,16 @@ def render(found: dict[str, Any], name: str) -> str:
     between = found["seconds"] - sum(components.values())
     counts = ", ".join(f"{split} {count:,}" for split, count in found["rows"].items())
     not_cached = ", ".join(f"{component} {seconds:.2f} s" for component, seconds in found["not_cached"].items())
-    rows: list[list[object]] = [
+    rows: list[Sequence[object]] = [
         [f"`penstock run {name}`, new workspace", f"**{found['seconds']:.1f} s**"],
         *([f"- {component}", f"{seconds:.2f} s"] for component, seconds in components.items()),
         ["- imports, checks and the rest", f"{between:.2f} s"],
         ["peak memory (wait4)", f"{gigabytes(found['peak_bytes'])} GB"],
         ["peak memory (its own JSON)", f"{gigabytes(found['peak_bytes_by_json'])} GB"],
-        [f"AUC on the {found['split']} split", " to ".join(f"{value:.4f}" for value in dict.fromkeys([auc[0], auc[-1]]))],
+        [
+            f"AUC on the {found['split']} split",
+            " to ".join(f"{value:.4f}" for value in dict.fromkeys([auc[0], auc[-1]])),
+        ],
         ["the same once more, nothing changed", f"**{found['cached_seconds']:.1f} s**"],
         ["- not taken from the cache", not_cached or "nothing"],
         *([f"`{command}`", f"{seconds:.2f} s"] for command, seconds in found["commands"].items()),

@@ -58,7 +58,9 @@ def render(found: dict[str, Any]) -> str:
     ]
     repeats = found["repeats"]
     counted = f"{found['rows']:,} rows (train split), {repeats} process{'es' if repeats > 1 else ''} a figure"
-    notes = f"{counted}. Seconds without the process's imports; beside them the process's peak memory, imports included."
+    notes = (
+        f"{counted}. Seconds without the process's imports; beside them the process's peak memory, imports included."
+    )
     return f"{render_table(['', *KINDS.values()], rows)}\n\n{notes}"
 
 

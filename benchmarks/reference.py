@@ -32,7 +32,7 @@ def main() -> None:
     """Train, measure and print."""
     parser = arguments(__doc__)
     parser.add_argument("--run", type=Path, help="output of `penstock run --json` on the same rows, to compare with")
-    parser.add_argument("--label-is-learnt-by", default="dep_delay", help="a column whose bare value is compared too")
+    parser.add_argument("--alone", default="dep_delay", help="a column whose bare value is compared too")
     options = parser.parse_args()
     run = json.loads(options.run.read_text("utf-8")) if options.run else None
     with tempfile.TemporaryDirectory() as name:
@@ -41,7 +41,7 @@ def main() -> None:
         splits = {split: read(folder, split, spec) for split in rows}
     if run and run["rows"] != rows:
         sys.exit(f"--run: expected a run over the same rows {rows}, received {run['rows']}")
-    found = {"rows": rows, **measure(spec, splits, options.label_is_learnt_by)}
+    found = {"rows": rows, **measure(spec, splits, options.alone)}
     if run:
         found["pipeline"] = run["metrics"][0]["values"]["auc"]
     report(found, render(found), as_json=options.json)
@@ -114,10 +114,10 @@ def read_part(column: Array, part: str) -> Array:
     seconds = np.array([text.decode().removesuffix("Z") for text in column], "datetime64[s]")
     days = seconds.astype("datetime64[D]")
     if part == "hour":
-        return (seconds - days).astype("float64") / 3600
+        return np.asarray((seconds - days).astype("float64") / 3600)
     if part == "weekday":
-        return ((days.astype("int64") + 3) % 7).astype("float64")
-    return (days - days.astype("datetime64[Y]")).astype("float64")
+        return np.asarray((days.astype("int64") + 3) % 7, "float64")
+    return np.asarray(days - days.astype("datetime64[Y]"), "float64")
 
 
 def stack(table: Columns) -> Array:

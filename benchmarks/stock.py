@@ -74,9 +74,7 @@ def summarize(runs: tuple[dict[str, Any], ...]) -> dict[str, Any]:
         **runs[0],
         "seconds": median(run["seconds"] for run in runs),
         "peak_bytes": max(run["peak_bytes"] for run in runs),
-        "components": {
-            name: median(run["components"][name] for run in runs) for name in runs[0]["components"]
-        },
+        "components": {name: median(run["components"][name] for run in runs) for name in runs[0]["components"]},
         "runs": [run["seconds"] for run in runs],
     }
 
@@ -85,12 +83,13 @@ def render(found: dict[str, Any]) -> str:
     """Return ours beside stock as Markdown."""
     ours, stock = found["ours"], found["stock"]
     rows = [
-        compare(name, seconds, stock["components"][name], "s") for name, seconds in ours["components"].items()
+        compare(name, *(side["components"].get(name, 0.0) for side in (ours, stock)))
+        for name in dict.fromkeys([*ours["components"], *stock["components"]])
     ]
-    rest = [side["seconds"] - sum(side["components"].values()) for side in (ours, stock)]
+    rest = (side["seconds"] - sum(side["components"].values()) for side in (ours, stock))
     rows += [
-        compare("imports, checks and the rest", *rest, "s"),
-        compare("**whole process**", ours["seconds"], stock["seconds"], "s"),
+        compare("imports, checks and the rest", *rest),
+        compare("**whole process**", ours["seconds"], stock["seconds"]),
         compare("peak memory", gigabytes(ours["peak_bytes"]), gigabytes(stock["peak_bytes"]), "GB"),
         ["AUC on the test split", f"{ours['metrics']['auc']:.4f}", f"{stock['metrics']['auc']:.4f}", ""],
         ["slices evaluated", ours["slices"], stock["slices"], ""],
@@ -103,7 +102,7 @@ def render(found: dict[str, Any]) -> str:
     return f"{render_table(['component', 'Penstock', 'stock TFX', 'stock / Penstock'], rows)}\n\n{notes}"
 
 
-def compare(name: str, ours: float, stock: float, unit: str) -> list[object]:
+def compare(name: str, ours: float, stock: float, unit: str = "s") -> list[object]:
     """Return a row with the ratio, left out for what takes no time."""
     ratio = f"{stock / ours:.1f}x" if ours >= 0.1 else ""
     return [name, f"{ours:.2f} {unit}", f"{stock:.2f} {unit}", ratio]

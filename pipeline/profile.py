@@ -108,12 +108,14 @@ def _without_nan(column: Column) -> str:
 def _profile(connection: "duckdb.DuckDBPyConnection", column: Column, rows: int) -> Profile:
     name = identifier(column.name)
     present, distinct = _first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}")
+    counted = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1"
     values: tuple[tuple[str, int], ...] = ()
+    repeated = 0
     if distinct <= LISTED_VALUES:
-        counted = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL"
-        values = tuple(connection.sql(f"{counted} GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
-    seen = f"SELECT {name} FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1 HAVING count(*) >= {often(rows)}"
-    (repeated,) = _first(connection, f"SELECT count(*) FROM ({seen})")
+        values = tuple(connection.execute(f"{counted} ORDER BY 2 DESC, 1").fetchall())
+        repeated = sum(count >= often(rows) for _, count in values)
+    elif column.raw_type != "float":
+        (repeated,) = _first(connection, f"SELECT count(*) FROM ({counted} HAVING count(*) >= {often(rows)})")
     return Profile(column, rows, present, distinct, values, repeated)._replace(**_details(connection, column))
 
 
@@ -163,12 +165,12 @@ def missing_words(connection: "duckdb.DuckDBPyConnection", profiles: dict[str, P
         column = identifier(name)
         for sql_type in ("DOUBLE", "TIMESTAMP"):
             odd = f"SELECT DISTINCT {column} FROM {TABLE} WHERE try_cast({column} AS {sql_type}) IS NULL"
-            words = {word for (word,) in connection.sql(odd).limit(5).fetchall() if word is not None}
+            words = {word for (word,) in connection.execute(f"{odd} LIMIT 5").fetchall() if word is not None}
             if words and words <= set(MISSING_WORDS) and len(words) < profiles[name].distinct:
                 found |= words
     return tuple(sorted(found))
 
 
 def _first(connection: "duckdb.DuckDBPyConnection", query: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] = connection.sql(query).fetchall()[0]
+    row: tuple[Any, ...] = connection.execute(query).fetchall()[0]
     return row

@@ -3,8 +3,6 @@
 import csv
 import difflib
 import glob
-import gzip
-import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -16,14 +14,13 @@ from pipeline.draft import Draft, quoted, render
 from pipeline.errors import InputError
 from pipeline.problem import NAME, LoadedProblem
 from pipeline.profile import Profile, mirrors, missing_words, read_profiles
-from pipeline.sources import quote
+from pipeline.sources.csv import detect_delimiter, read_header
 from pipeline.suggest import Target, is_identifier, left_out, suggest_feature, suggest_target
-from pipeline.tables import explain_errors, open_source, table_files
+from pipeline.tables import open_source, table_files
 from schemas.infer import ColumnFacts, Presence, infer_schema
 from schemas.store import write_schema
 
 if TYPE_CHECKING:
-    import duckdb
     from tensorflow_metadata.proto.v0.schema_pb2 import Schema
 
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".csv.gz": "csv", ".tsv.gz": "csv", ".parquet": "parquet"}
@@ -94,7 +91,7 @@ def _study(source: Any, label: str, name: str, root: Path) -> Draft:
     with open_source(source, root) as connection:
         profiles = read_profiles(connection)
         if source.kind == "csv":
-            _check_header(connection, source, root, len(profiles))
+            _check_header(next(iter(table_files(source, root).values()))[0], len(profiles))
             words = missing_words(connection, profiles)
             if set(words) - set(source.null):
                 return _study(source.model_copy(update={"null": (*source.null, *words)}), label, name, root)
@@ -120,20 +117,12 @@ def _require_label(label: str, profiles: Mapping[str, Profile]) -> None:
         raise InputError(f"--label: no column '{label}'; {hint}the columns are {listed}{more}")
 
 
-def _check_header(connection: "duckdb.DuckDBPyConnection", source: Any, root: Path, columns: int) -> None:
-    """Refuse what DuckDB would mend in silence: empty and repeated names, rows of different lengths."""
-    file = next(iter(table_files(source, root).values()))[0]
-    unpack = gzip.open if file.suffix == ".gz" else open
-    with unpack(file, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
-        first = lines.readline()
-        delimiter = max(",;\t|", key=first.count)
-        cells = [cell.strip() for cell in next(csv.reader(itertools.chain([first], lines), delimiter=delimiter), [])]
+def _check_header(file: Path, columns: int) -> None:
+    """Refuse what DuckDB would mend in silence: empty and repeated names, a first line that is unlike the others."""
+    row = next(csv.reader([read_header(file)], delimiter=detect_delimiter(file)), [])
+    cells = [cell.strip() for cell in row]
     if len(cells) != columns:
-        # no dialect fits all rows, so DuckDB guessed another one; told the right one, it names the first odd line
-        with explain_errors():
-            options = f"header = true, delim = {quote(delimiter)}, skip = 0"
-            connection.sql(f"SELECT * FROM read_csv({quote(str(file))}, {options})").fetchall()
-        raise InputError(f"{file}: expected rows of {len(cells)} cells like the header, received {columns}")
+        raise InputError(f"{file}: header: expected {columns} names, one per cell of a row, received {len(cells)}")
     mistakes = [f"{file}: header: column {index} has no name" for index, cell in enumerate(cells, 1) if not cell]
     counts = Counter(cell.casefold() for cell in cells if cell)
     mistakes += [

@@ -78,7 +78,9 @@ def validate(loaded: LoadedProblem, data: Path | None) -> Report:
     expected, schema = schema_columns(loaded, loaded.schema_path), read_schema(loaded.schema_path)
     source = loaded.problem.source if data is None else _replace(loaded.problem.source, data)
     with open_source(source, loaded.root) as connection:
-        checks = [_check(column, expected.get(name)) for name, column in describe(connection).items()]
+        flags = {feature.name for feature in schema.feature if feature.HasField("bool_domain")}
+        found = describe(connection)
+        checks = [_check(column, expected.get(name), is_flag=name in flags) for name, column in found.items()]
         with explain_errors():
             connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT * FROM source")
             rows: int = connection.sql(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0]
@@ -100,7 +102,7 @@ def _replace(source: Any, data: Path) -> Any:
     return source.model_copy(update={"files": source.files | {next(iter(source.files)): file}})
 
 
-def _check(column: Column, expected: SchemaColumn | None) -> Check:
+def _check(column: Column, expected: SchemaColumn | None, *, is_flag: bool) -> Check:
     """Return how the column becomes what the schema asks for; a column that the schema does not have stays as it is."""
     raw_type: RawType = expected.raw_type if expected else column.raw_type  # type: ignore[assignment]
     plain = Check(column, raw_type, f"CAST({column.convert(raw_type)} AS {SQL_TYPES[raw_type]})")
@@ -113,6 +115,10 @@ def _check(column: Column, expected: SchemaColumn | None) -> Check:
         return plain if is_moment else _guard(plain, text, f"NOT regexp_full_match({text}, {quote(MOMENT)})", A_MOMENT)
     if raw_type == "float":
         return _guard(plain, f"try_cast({text} AS FLOAT)", f"{number} IS NULL", "a number")
+    if is_flag:
+        # one odd cell makes DuckDB read the others, `true` and `false`, as text
+        number = f"coalesce({number}, CAST(try_cast({text} AS BOOLEAN) AS DOUBLE))"
+        return _guard(plain, f"try_cast({number} AS BIGINT)", f"{number} IS NULL", "true, false, 1 or 0")
     # NaN is a missing value, no unfit one
     unfit = f"{number} IS NULL OR (NOT isnan({number}) AND ({number} <> trunc({number}) OR abs({number}) > 9e18))"
     return _guard(plain, f"try_cast({text} AS BIGINT)", unfit, "a whole number")

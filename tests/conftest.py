@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 Table = Mapping[str, Sequence[Any]]
-Analyze = Callable[["InputSpec", Table], "tft.TFTransformOutput"]
+Analyze = Callable[..., "tft.TFTransformOutput"]
 
 THIRD_PARTY_WARNINGS = ("ignore:DEFAULT_FILE_NAME will be deprecated soon",)
 
@@ -32,14 +32,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def analyze(tmp_path_factory: pytest.TempPathFactory) -> Analyze:
-    """`analyze(inputs, table)`: what the Transform component makes of `table` (`{column: values}`, None: missing)."""
+    """`analyze(inputs, table)`: what the Transform component makes of `table` (`{column: values}`, None: missing).
 
-    def run(inputs: InputSpec, table: Table) -> tft.TFTransformOutput:
+    `others` are more targets: the transformed label of each comes under the name of its column. An analysis takes
+    seconds, so tests share one.
+    """
+
+    def run(inputs: InputSpec, table: Table, others: Sequence[Any] = ()) -> tft.TFTransformOutput:
         import tensorflow_transform as tft
+
+        from models.preprocess import preprocess
+        from models.spec import target_kind
+        from pipeline.components import transform
+
+        def with_others(columns: dict[str, Any], inputs: InputSpec) -> dict[str, Any]:
+            labels = {target.column: target_kind(target).transform(columns[target.column], target) for target in others}
+            return preprocess(columns, inputs) | labels
 
         root = tmp_path_factory.mktemp("transform")
         write_examples(root / "examples" / "Split-train", inputs, table)
-        run_transform(inputs, root)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(transform, "preprocess", with_others)
+            run_transform(inputs, root)
         return tft.TFTransformOutput(str(root / "graph"))
 
     return run

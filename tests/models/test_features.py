@@ -80,7 +80,9 @@ def apply(transform: Any, inputs: InputSpec) -> Apply:
         raw = {}
         for name in inputs.features:
             marker = MISSING[inputs.types[name]]
-            filled = [marker if value is None else value for value in values] if name == column else [marker] * len(values)
+            filled = (
+                [marker if value is None else value for value in values] if name == column else [marker] * len(values)
+            )
             raw[name] = tf.constant(filled, tensor_dtype(inputs.types[name]))
         result: Array = layer(raw)[transformed_name(column)].numpy()
         return result
@@ -210,7 +212,11 @@ def test_every_id_fits_its_embedding(apply: Apply, transform: Any, inputs: Input
 
     sizes = vocabulary_sizes(inputs, transform)
     assert {name for name in sizes} == {name for name in COLUMNS if COLUMNS[name][1]["kind"] == "categorical"}
-    unseen = {"bytes": [None, *(f"new {index}" for index in range(20))], "int": [None, 10**6], "float": [None, -1e9, 1e9]}
+    unseen = {
+        "bytes": [None, *(f"new {index}" for index in range(20))],
+        "int": [None, 10**6],
+        "float": [None, -1e9, 1e9],
+    }
     for name, (raw_type, settings, values) in COLUMNS.items():
         params = inputs.features[name]
         column = keras.Input((), dtype="int64") if settings["kind"] in {"categorical", "bucketized"} else None

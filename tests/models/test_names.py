@@ -11,7 +11,21 @@ from hypothesis import strategies as st
 
 from models.raw import safe_name
 
-ODD = ["body mass (g)", "größe", "a.b", "2nd", "", "class", "None", "self", "_x", "__x", "label__", "label_classes", "a\n"]
+ODD = [
+    "body mass (g)",
+    "größe",
+    "a.b",
+    "2nd",
+    "",
+    "class",
+    "None",
+    "self",
+    "_x",
+    "__x",
+    "label__",
+    "label_classes",
+    "a\n",
+]
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -1,0 +1,55 @@
+"""Load SavedModels with TensorFlow alone, in a process that can't import this project, and run their signatures.
+
+python -I saved_model.py < REQUEST.json
+
+    {"folders": ["..."], "runs": [[signature, {input: [dtype, values]}]]}
+
+Prints `{"signatures": [...], "answers": [{output: values}]}` for each folder, and which modules of ours got loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+OURS = ("models", "pipeline", "serving", "schemas")
+UNNEEDED = ("keras", "tensorflow_transform", "tfx", "apache_beam")
+
+
+def hide_project() -> None:
+    """Take the folder that holds this project off the path: the environment has an editable installation."""
+    sys.path[:] = [folder for folder in sys.path if not Path(folder, "models", "spec.py").exists()]
+
+
+def inspect(folder: str, runs: list[tuple[str, dict[str, tuple[str, list[Any]]]]]) -> dict[str, Any]:
+    """Return the names of the signatures and what each run gives."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(folder)
+
+    def answer(signature: str, inputs: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
+        tensors = {name: tf.constant(to_values(dtype, values), dtype) for name, (dtype, values) in inputs.items()}
+        return {name: to_json(output) for name, output in model.signatures[signature](**tensors).items()}
+
+    return {"signatures": sorted(model.signatures), "answers": [answer(*run) for run in runs]}
+
+
+def to_values(dtype: str, values: list[Any]) -> list[Any]:
+    """Return text as the bytes that JSON carried as text."""
+    return [value.encode("utf-8", "surrogateescape") for value in values] if dtype == "string" else values
+
+
+def to_json(output: Any) -> Any:
+    """Return a tensor as nested lists, text as str."""
+    array = output.numpy()
+    return [value.decode() for value in array.tolist()] if array.dtype == object else array.tolist()
+
+
+if __name__ == "__main__":
+    hide_project()
+    request = json.load(sys.stdin)
+    folders = {folder: inspect(folder, request["runs"]) for folder in request["folders"]}
+    loaded = sorted({*OURS, *UNNEEDED} & sys.modules.keys())
+    json.dump({"folders": folders, "modules": loaded}, sys.stdout)
