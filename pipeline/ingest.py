@@ -30,6 +30,7 @@ class Request(Settings):
         split: which rows train, which evaluate, which test.
         label: rows without it are dropped and counted.
         types: types that the curated schema demands, by column.
+        texts: columns that the schema calls text: a code such as 007 or F is no number and no boolean.
         digest: of the content of all files and of the code that reads them.
     """
 
@@ -38,6 +39,7 @@ class Request(Settings):
     split: Split
     label: str
     types: dict[str, RawType]
+    texts: tuple[str, ...] = ()
     digest: str
 
 
@@ -56,8 +58,9 @@ def write_examples(request: Request, folder: Path) -> Counts:
     Raises:
         InputError: the table can't be read, a column is not of the schema's type, a split is empty.
     """
-    with open_source(request.source, request.root) as connection:
+    with open_source(request.source, request.root, request.texts) as connection:
         columns = describe(connection)
+        _refuse_rounding(connection, columns, request.types)
         _convert(connection, list(columns.values()), request)
         rows = {split: _write_split(connection, split, columns, request, folder) for split in names(request.split)}
         (dropped,) = connection.sql(
@@ -92,6 +95,19 @@ def _convert(connection: "duckdb.DuckDBPyConnection", columns: list[Column], req
     )
 
 
+def _refuse_rounding(
+    connection: "duckdb.DuckDBPyConnection", columns: dict[str, Column], types: dict[str, RawType]
+) -> None:
+    """Refuse a column with decimals that the schema calls whole numbers: the cast would round them in silence."""
+    for name, column in columns.items():
+        if column.raw_type != "float" or types.get(name) != "int":
+            continue
+        value = identifier(name)
+        odd = connection.sql(f"SELECT {value} FROM source WHERE {value} <> trunc({value}) LIMIT 1").fetchall()
+        if odd:
+            raise InputError(f"column '{name}': the schema expects whole numbers, received {odd[0][0]}")
+
+
 def _explain(connection: "duckdb.DuckDBPyConnection", columns: list[Column], request: Request) -> InputError | None:
     """Return which column does not have the type that the schema demands, with its first bad value."""
     sql_types = {"int": "BIGINT", "float": "FLOAT"}
@@ -107,7 +123,7 @@ def _explain(connection: "duckdb.DuckDBPyConnection", columns: list[Column], req
         if bad:
             value, count = bad[0]
             return InputError(
-                f"column '{column.name}': the schema expects {expected}, received {value!r} (one of {count} such rows); "
+                f"column '{column.name}': the schema expects {expected}, received {value!r} ({count} such rows); "
                 'mend the data, or name the text under source.null if it means "missing"'
             )
     return None

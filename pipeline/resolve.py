@@ -38,6 +38,11 @@ def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:
         raise InputError(loaded.complain(("schema",), str(error))) from error
 
 
+def texts(columns: Columns) -> tuple[str, ...]:
+    """Return the columns that are text and no moment."""
+    return tuple(name for name, column in columns.items() if column.raw_type == "bytes" and not column.is_moment)
+
+
 def resolve(problem: Problem, columns: Columns) -> ModelSpec:
     """Return the complete model: `check` has passed, so every name is there."""
     features = problem.features or {

@@ -15,7 +15,7 @@ from pipeline.fingerprint import code_digest, data_digest, file_digest
 from pipeline.ingest import Request
 from pipeline.lineage import read_runs
 from pipeline.problem import LoadedProblem
-from pipeline.resolve import Columns, resolve, schema_columns, table_columns
+from pipeline.resolve import Columns, resolve, schema_columns, table_columns, texts
 from pipeline.results import RunResult, collect
 from pipeline.splits import identifier
 from pipeline.tables import describe, explain_errors, open_source, source_files, table_files
@@ -45,9 +45,10 @@ def preflight(loaded: LoadedProblem) -> Columns:
     Raises:
         InputError: all mistakes found.
     """
-    with open_source(loaded.problem.source, loaded.root) as connection:
+    curated = schema_columns(loaded, loaded.schema_path) if loaded.schema_path else None
+    with open_source(loaded.problem.source, loaded.root, texts(curated or {})) as connection:
         found = describe(connection)
-        columns = schema_columns(loaded, loaded.schema_path) if loaded.schema_path else table_columns(found)
+        columns = curated or table_columns(found)
         if loaded.problem.target.column in found:
             _check_label(loaded, connection)
     check(loaded, columns)
@@ -92,6 +93,7 @@ def plan_run(loaded: LoadedProblem, columns: Columns, workspace: Workspace) -> "
         split=problem.split,
         label=problem.target.column,
         types={name: column.raw_type for name, column in columns.items()} if loaded.schema_path else {},
+        texts=texts(columns) if loaded.schema_path else (),
         digest=f"{data_digest(source_files(problem.source, loaded.root))}-{code}",
     )
     names = sorted({name for keys in problem.evaluation.slices for name in keys})

@@ -3,7 +3,7 @@
 import glob
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -79,12 +79,15 @@ def source_files(source: Any, root: Path) -> list[Path]:
 
 
 @contextmanager
-def open_source(source: Any, root: Path, *, whole: bool = True) -> "Iterator[duckdb.DuckDBPyConnection]":
+def open_source(
+    source: Any, root: Path, texts: Collection[str] = (), *, whole: bool = True
+) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Yield a connection on which the view `source` is the source's table.
 
     Args:
         source: the problem's source.
         root: folder that its paths are relative to.
+        texts: columns that are text whatever they look like: the schema says so.
         whole: types hold for every row; False reads only the first rows to guess them.
 
     Raises:
@@ -98,9 +101,9 @@ def open_source(source: Any, root: Path, *, whole: bool = True) -> "Iterator[duc
         tables = table_files(source, root)
         for table, files in tables.items():
             _require(files, source, table)
-            scan = _scan(files, source, whole=whole)
-            # views of text files would be sniffed again by each query; a table is read once
-            keep = "TABLE" if whole and source.query else "VIEW"
+            scan = _scan(files, source, texts, whole=whole)
+            # a view of text files would be sniffed and parsed again by each query; a table is read once
+            keep = "TABLE" if whole else "VIEW"
             try:
                 connection.execute(f"CREATE {keep} {identifier(table)} AS SELECT * FROM {scan}")
             except duckdb.InvalidInputException:
@@ -110,17 +113,17 @@ def open_source(source: Any, root: Path, *, whole: bool = True) -> "Iterator[duc
         yield connection
 
 
-def _scan(files: list[Path], source: Any, *, whole: bool) -> str:
+def _scan(files: list[Path], source: Any, texts: Collection[str], *, whole: bool) -> str:
     """Return SQL that reads a table; files whose suffix names another kind are read as that one, with its defaults."""
     kinds = discover("pipeline.sources")
     kind = next((kind for kind in kinds if f".{kind}" in files[0].suffixes), source.kind)
     params = source if kind == source.kind else kinds[kind].Params(files="")
-    scan: str = kinds[kind].scan(files, params, whole=whole)
+    scan: str = kinds[kind].scan(files, params, texts, whole=whole)
     return scan
 
 
 def _locate(connection: "duckdb.DuckDBPyConnection", files: list[Path], source: Any) -> None:
-    """Read the files cell by cell if their kind can, so that the error names the line; return if nothing is wrong so."""
+    """Read the files cell by cell, if their kind can, so that the error names the line."""
     strict_scans: Any = getattr(discover("pipeline.sources")[source.kind], "strict_scans", lambda _: [])
     for scan in strict_scans(files):
         connection.execute(f"SELECT count(*) FROM {scan}")

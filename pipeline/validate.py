@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.ingest import BATCH_ROWS, example_schema, to_examples
 from pipeline.problem import LoadedProblem
 from pipeline.profile import MOMENT
-from pipeline.resolve import schema_columns
+from pipeline.resolve import schema_columns, texts
 from pipeline.sources import quote
 from pipeline.splits import identifier
 from pipeline.tables import Column, describe, explain_errors, open_source
@@ -77,7 +77,7 @@ def validate(loaded: LoadedProblem, data: Path | None) -> Report:
         )
     expected, schema = schema_columns(loaded, loaded.schema_path), read_schema(loaded.schema_path)
     source = loaded.problem.source if data is None else _replace(loaded.problem.source, data)
-    with open_source(source, loaded.root) as connection:
+    with open_source(source, loaded.root, texts(expected)) as connection:
         flags = {feature.name for feature in schema.feature if feature.HasField("bool_domain")}
         found = describe(connection)
         checks = [_check(column, expected.get(name), is_flag=name in flags) for name, column in found.items()]

@@ -1,6 +1,6 @@
 """Kinds of sources: one file each; the file's name is the `kind:` of the source in the YAML."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,9 +11,10 @@ class SourceKind(Protocol):
     Params: Any
     """Settings: `files`, `query`, `fetch` and what the kind needs."""
 
-    def scan(self, files: Sequence[Path], params: Any, *, whole: bool) -> str:
+    def scan(self, files: Sequence[Path], params: Any, texts: Collection[str] = (), *, whole: bool) -> str:
         """Return DuckDB's SQL table expression that reads `files` as one table.
 
+        `texts` are columns that stay text whatever they look like, where the format does not know its types.
         `whole` asks for types that hold for every row; without it the first rows may decide (for a quick look).
         """
 

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,12 +29,16 @@ class Params(Settings):
     fetch: Fetch | None = None
 
 
-def scan(files: Sequence[Path], params: Params, *, whole: bool) -> str:
+def scan(files: Sequence[Path], params: Params, texts: Collection[str] = (), *, whole: bool) -> str:
     """Return DuckDB's `read_csv` over `files`, which must share one header."""
     paths = ", ".join(quote(str(file)) for file in files)
     nulls = ", ".join(quote(text) for text in params.null)
     sample = -1 if whole else 2_000
-    return f"read_csv([{paths}], {_dialect(files[0])}, nullstr = [{nulls}], sample_size = {sample})"
+    known = set(read_names(files[0]))
+    types = ", ".join(f"{quote(name)}: 'VARCHAR'" for name in texts if name in known)
+    return (
+        f"read_csv([{paths}], {_dialect(files[0])}, nullstr = [{nulls}], sample_size = {sample}, types = {{{types}}})"
+    )
 
 
 def strict_scans(files: Sequence[Path]) -> list[str]:
@@ -44,15 +48,19 @@ def strict_scans(files: Sequence[Path]) -> list[str]:
     """
     scans = []
     for file in files:
-        names = next(csv.reader([read_header(file)], delimiter=detect_delimiter(file)))
-        columns = ", ".join(f"{quote(name or str(index))}: 'VARCHAR'" for index, name in enumerate(names))
+        columns = ", ".join(f"{quote(name or str(index))}: 'VARCHAR'" for index, name in enumerate(read_names(file)))
         scans.append(f"read_csv({quote(str(file))}, {_dialect(file)}, auto_detect = false, columns = {{{columns}}})")
     return scans
 
 
 def _dialect(file: Path) -> str:
     # left to itself DuckDB takes a file with one ragged row for a file with one column
-    return f"delim = {quote(detect_delimiter(file))}, quote = '\"', header = true, strict_mode = true"
+    return f"delim = {quote(detect_delimiter(file))}, quote = '\"', header = true, skip = 0, strict_mode = true"
+
+
+def read_names(file: Path) -> list[str]:
+    """Return the names in the header."""
+    return next(csv.reader([read_header(file)], delimiter=detect_delimiter(file)), [])
 
 
 def detect_delimiter(file: Path) -> str:

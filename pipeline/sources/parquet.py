@@ -1,6 +1,6 @@
 """Parquet files."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,6 @@ class Params(Settings):
     fetch: Fetch | None = None
 
 
-def scan(files: Sequence[Path], params: Params, *, whole: bool) -> str:
+def scan(files: Sequence[Path], params: Params, texts: Collection[str] = (), *, whole: bool) -> str:
     """Return DuckDB's `read_parquet` over `files`; Parquet knows its types."""
     return f"read_parquet([{', '.join(quote(str(file)) for file in files)}])"

@@ -3,9 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from pipeline.cli import main
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
 
 CSV = "sold,price,shop\n" + "".join(f"{index % 2},{index}.5,s{index % 3}\n" for index in range(60))
 YAML = "name: sales\nsource: {kind: csv, files: sales.csv}\ntarget: {column: sold, kind: binary}\n"
@@ -18,9 +31,19 @@ def problem(tmp_path) -> Path:
     return tmp_path / "sales.yaml"
 
 
-def penstock(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+@pytest.fixture
+def penstock(monkeypatch, capfd) -> Callable[..., Done]:
+    """`penstock(...)`: the command line in this process, for speed; what must not be imported has a test of its own."""
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["penstock", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        code = ended.value.code
+        return Done(0 if code is None else int(code), out, err)
+
+    return run
 
 
 HEAVY = "{'tensorflow', 'tfx', 'keras', 'apache_beam', 'pandas'}"
@@ -39,26 +62,26 @@ def test_light_commands_leave_tensorflow_alone(problem, arguments):
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "HEAVY []"), done.stderr
 
 
-def test_check_says_ok_and_types(problem):
+def test_check_says_ok_and_types(penstock, problem):
     done = penstock("check", problem)
     assert done.returncode == 0
     assert "ok, 2 features" in done.stdout
     assert "float  price" in done.stdout
 
 
-def test_check_as_json(problem):
+def test_check_as_json(penstock, problem):
     (checked,) = json.loads(penstock("check", problem, "--json").stdout)
     assert checked == {"problem": "sales", "types": {"price": "float", "shop": "bytes", "sold": "int"}, "features": 2}
 
 
-def test_show_fills_in_defaults(problem):
+def test_show_fills_in_defaults(penstock, problem):
     content = json.loads(penstock("show", problem, "--json").stdout)
     assert content["features"]["price"] == {"kind": "numeric", "scale": "zscore", "clip": [0.01, 0.99]}
     assert content["training"]["learning_rate"] == 0.003
     assert content["source"]["null"] == ["", "NA"]
 
 
-def test_show_prints_yaml_that_loads(problem):
+def test_show_prints_yaml_that_loads(penstock, problem):
     from pipeline.problem import load_problem
 
     (problem.parent / "shown.yaml").write_text(penstock("show", problem).stdout)
@@ -74,7 +97,7 @@ def test_show_prints_yaml_that_loads(problem):
         (YAML.replace("kind: csv", "kind: cvs"), "source.kind: expected one of 'csv', 'parquet', received 'cvs'"),
     ],
 )
-def test_bad_input_is_one_message_and_exit_2(problem, text, message):
+def test_bad_input_is_one_message_and_exit_2(penstock, problem, text, message):
     problem.write_text(text)
     for command in ("check", "run"):
         done = penstock(command, problem)
@@ -83,7 +106,7 @@ def test_bad_input_is_one_message_and_exit_2(problem, text, message):
         assert "Traceback" not in done.stderr
 
 
-def test_label_with_one_class_stops_before_tensorflow(problem):
+def test_label_with_one_class_stops_before_tensorflow(penstock, problem):
     (problem.parent / "sales.csv").write_text("sold,price,shop\n" + "1,2,a\n" * 50)
     done = penstock("run", problem)
     assert done.returncode == 2
@@ -91,16 +114,16 @@ def test_label_with_one_class_stops_before_tensorflow(problem):
     assert not (problem.parent / ".penstock").exists()
 
 
-def test_label_without_values(problem):
+def test_label_without_values(penstock, problem):
     (problem.parent / "sales.csv").write_text("sold,price,shop\n" + ",2,a\n" * 50)
     assert "has no value in any of 50 rows" in penstock("run", problem).stderr
 
 
-def test_status_before_the_first_run(problem):
+def test_status_before_the_first_run(penstock, problem):
     assert json.loads(penstock("status", problem, "--json").stdout) == {"runs": [], "versions": {}}
 
 
-def test_predict_without_server_is_one_message(tmp_path):
+def test_predict_without_server_is_one_message(penstock, tmp_path):
     (tmp_path / "rows.csv").write_text("a\n1\n")
     done = penstock("predict", "m", tmp_path / "rows.csv", "--url", "http://127.0.0.1:9")
     assert done.returncode == 2
@@ -108,5 +131,5 @@ def test_predict_without_server_is_one_message(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_shell_completion_is_offered():
+def test_shell_completion_is_offered(penstock):
     assert "--install-completion" in penstock("--help").stdout

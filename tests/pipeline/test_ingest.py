@@ -81,7 +81,7 @@ def test_schema_decides_the_type(tmp_path):
 
 def test_text_in_a_number_column_is_named(tmp_path):
     (tmp_path / "data.csv").write_text(CSV.replace(",7.5,", ",abc,"))
-    with pytest.raises(InputError, match=r"column 'price': the schema expects float, received 'abc' \(one of 1 such"):
+    with pytest.raises(InputError, match=r"column 'price': the schema expects float, received 'abc' \(1 such rows"):
         write_examples(request(tmp_path, types={"price": "float"}), tmp_path / "out")
 
 
@@ -105,3 +105,16 @@ def test_ragged_row_is_named_with_its_line(tmp_path):
     (tmp_path / "data.csv").write_text(CSV + "1,2.5,a,2024-01-01,more\n" + CSV.partition("\n")[2])
     with pytest.raises(InputError, match=r"(?i)data.csv.*line: 402|line: 402.*data.csv"):
         write_examples(request(tmp_path), tmp_path / "out")
+
+
+def test_text_that_looks_like_a_boolean_or_a_number_stays_text(tmp_path):
+    (tmp_path / "data.csv").write_text("label,sex,zip\n" + "".join(f"{i % 2},F,{i:05d}\n" for i in range(99)))
+    write_examples(request(tmp_path, types={"sex": "bytes", "zip": "bytes"}, texts=("sex", "zip")), tmp_path / "out")
+    table = read(tmp_path / "out", "train")
+    assert set(map(str, table["sex"].to_pylist())) == {"[b'F']"}
+    assert all(len(code[0]) == 5 for code in table["zip"].to_pylist())
+
+
+def test_decimals_in_a_column_of_whole_numbers_are_named(tmp_path):
+    with pytest.raises(InputError, match="column 'price': the schema expects whole numbers, received 0.5"):
+        write_examples(request(tmp_path, types={"price": "int"}), tmp_path / "out")

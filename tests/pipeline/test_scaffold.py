@@ -303,7 +303,7 @@ def test_no_column_to_learn_from_says_why(tmp_path):
     [
         ("a,,A\n" + "1,2,3\n" * 40, ["column 2 has no name", "2 columns are named 'a'"]),
         ("a,b\n" + "1,2\n" * 20 + "1,2,3\n" + "1,2\n" * 20, ["Line: 22", "Expected Number of Columns: 2 Found: 3"]),
-        ("a,b\n1,2\n1,2,3\n", ["header: expected 3 names, one per cell of a row, received 2"]),
+        ("a,b\n1,2\n1,2,3\n", ["Line: 3", "Expected Number of Columns: 2 Found: 3"]),
         ("", ["received an empty file"]),
         ("a,b\n", ["every row is missing"]),
     ],
