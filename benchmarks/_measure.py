@@ -91,9 +91,10 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 def take_problem(path: Path, rows: int | None, folder: Path) -> Path:
     """Download the problem's data and return `path`, or with `rows` a copy of it in `folder` over so many rows."""
+    path = path.resolve()
     run_fresh([PENSTOCK, "fetch", path])
     if rows is None:
-        return path.resolve()
+        return path
     from ruamel.yaml import YAML
 
     from pipeline.problem import load_problem

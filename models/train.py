@@ -30,7 +30,7 @@ def run_fn(arguments: "FnArgs") -> None:
     """Train and export; TFX's Trainer calls it by its dotted path.
 
     Raises:
-        TrainingError: the loss became NaN, or a split is empty.
+        TrainingError: the loss became NaN, or the eval split has no class that training has.
     """
     import keras
     import tensorflow as tf
@@ -57,6 +57,9 @@ def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformO
     known = columns[LABEL] >= 0
     if not target_kind(spec.inputs.target).VOCABULARY or known.all():
         return columns
+    if not known.any():
+        msg = f"{patterns}: expected rows of the classes in the training split, found none"
+        raise TrainingError(msg)
     logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
     return {name: column[known] for name, column in columns.items()}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import tensorflow_transform as tft
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from models.spec import InputSpec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# the first call of many functions imports what they need, whatever the machine is busy with
+settings.register_profile("penstock", deadline=None, max_examples=50)
+settings.load_profile("penstock")
 
 Table = Mapping[str, Sequence[Any]]
 Analyze = Callable[..., "tft.TFTransformOutput"]

@@ -88,8 +88,9 @@ class Status:
             raise RuntimeError(library().TF_Message(self.handle).decode())
 
 
+@cache
 class Session:
-    """A SavedModel in memory."""
+    """A SavedModel in memory, loaded once for each folder."""
 
     def __init__(self, folder: str) -> None:
         status = Status()
@@ -151,20 +152,20 @@ def to_list(tensor: int) -> list[Any]:
     if dtype != STRING:
         return list((NUMBERS[dtype] * count).from_address(data)) if count else []
     places = [data + STRING_BYTES * index for index in range(count)]
-    texts = [
-        ctypes.string_at(library().TF_StringGetDataPointer(place), library().TF_StringGetSize(place))
-        for place in places
-    ]
-    return [text.decode() for text in texts]
+    return [read_text(place) for place in places]
 
 
-def answer(run: dict[str, Any], session: Any = cache(Session)) -> dict[str, list[Any]] | str:
+def read_text(place: int) -> str:
+    """Return the TF_TString at an address."""
+    return ctypes.string_at(library().TF_StringGetDataPointer(place), library().TF_StringGetSize(place)).decode()
+
+
+def answer(run: dict[str, Any]) -> dict[str, list[Any]] | str:
     """Return the outputs of one run, or what went wrong."""
     try:
-        found: dict[str, list[Any]] = session(run["folder"]).run(run["inputs"], run["outputs"])
+        return Session(run["folder"]).run(run["inputs"], run["outputs"])
     except RuntimeError as error:
         return str(error)
-    return found
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ ZONES = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(ti
 BOUNDS = datetime(2, 1, 1), datetime(9998, 12, 31)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.datetimes(*BOUNDS, timezones=ZONES | st.just(UTC)), min_size=1, max_size=20),
     st.sampled_from("T "),
@@ -81,7 +81,7 @@ def test_python_agrees(moments: list[datetime], separator: str, precision: str, 
     assert parsed(texts) == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.dates(), min_size=1, max_size=50))
 def test_python_agrees_on_dates(dates: list[Any]) -> None:
     assert parsed([day.isoformat() for day in dates]) == [utc(day.year, day.month, day.day) for day in dates]

@@ -59,10 +59,9 @@ def test_class_accuracy() -> None:
 
 
 def test_class_log_loss() -> None:
-    from sklearn.metrics import log_loss
-
     labels, predictions = CLASSES
-    assert compute("ClassLogLoss", *CLASSES) == pytest.approx(log_loss(labels, predictions.astype("float64")), rel=1e-6)
+    given = [row[label] for label, row in zip(labels, predictions.astype("float64"), strict=True)]
+    assert compute("ClassLogLoss", *CLASSES) == pytest.approx(-np.log(given).mean())
 
 
 def test_a_class_that_training_never_saw_is_a_mistake() -> None:
@@ -112,12 +111,6 @@ def test_the_parts_do_not_matter(name: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_each_model_has_its_own_value(name: str) -> None:
     assert compute(name, *METRICS[name], model="candidate") == pytest.approx(compute(name, *METRICS[name]))
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_no_rows_is_not_a_number(name: str) -> None:
-    labels, predictions = METRICS[name]
-    assert math.isnan(compute(name, labels[:0], predictions[:0]))
 
 
 def test_every_metric_of_ours_is_here_and_under_the_name_of_the_yaml() -> None:

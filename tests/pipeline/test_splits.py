@@ -25,7 +25,8 @@ def hashed(connection: Connection, count: int) -> str:
     """A table of `count` rows with the hash that ingestion computes."""
     table = f"rows_{count}"
     connection.execute(
-        f"CREATE TABLE {table} AS SELECT i, md5_number_lower(concat_ws(chr(31), i, 'x')) AS __hash FROM range({count}) t(i)"
+        f"CREATE TABLE {table} AS SELECT i, md5_number_lower(concat_ws(chr(31), i, 'x')) AS __hash "
+        f"FROM range({count}) t(i)"
     )
     return table
 
