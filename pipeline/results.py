@@ -35,7 +35,7 @@ class RunResult(Settings):
     Attributes:
         problem: its name.
         run_id: TFX's id of the run.
-        seconds: from the command's start to its end.
+        seconds: from the loading of TFX to the push; the checks before it are not in it.
         components: in the order they ran.
         rows: by split.
         rows_without_label: dropped.

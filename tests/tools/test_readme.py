@@ -1,0 +1,38 @@
+"""README's sections are what commands printed."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from readme import replace  # noqa: E402
+
+
+def test_section_is_replaced():
+    assert replace("a\n<!-- x -->\nold\n<!-- /x -->\nb", "x", "new") == ("a\n<!-- x -->\nnew\n<!-- /x -->\nb", 1)
+    assert replace("<!-- x -->\n<!-- /x -->", "x", "new") == ("<!-- x -->\nnew\n<!-- /x -->", 1)
+    assert replace("nothing", "x", "new") == ("nothing", 0)
+
+
+def test_every_section_is_filled():
+    text = (ROOT / "README.md").read_text("utf-8")
+    sections = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", text, re.DOTALL)
+    assert {name for name, _ in sections} == {"demo", "flights", "stock", "reference"}
+    assert all(body.strip() for _, body in sections)
+
+
+def test_yaml_of_readme_is_a_problem(tmp_path):
+    from pipeline.problem import load_problem
+
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "my.yaml").write_text(block)
+    assert load_problem(tmp_path / "my.yaml").problem.name == "my"
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8")))
+def test_links_of_readme_exist(target):
+    assert (ROOT / target).exists()
