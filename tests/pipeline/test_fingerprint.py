@@ -9,11 +9,11 @@ from pipeline.fingerprint import code_digest, data_digest
 ROOT = Path(__file__).parents[2]
 
 
-def digest_in(folder: Path, modules: list[str]) -> str:
-    """Return code_digest as a process sees it whose packages lie in `folder`."""
-    code = f"from pipeline.fingerprint import code_digest; print(code_digest({modules}))"
+def digests_in(folder: Path, modules: list[str]) -> list[str]:
+    """Return each module's code_digest as a process sees it whose packages lie in `folder`."""
+    code = f"from pipeline.fingerprint import code_digest\nfor module in {modules}: print(code_digest([module]))"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout
+    return done.stdout.split()
 
 
 def copy_packages(folder: Path) -> None:
@@ -23,26 +23,20 @@ def copy_packages(folder: Path) -> None:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def test_only_the_edited_family_changes(tmp_path):
+MODULES = ["models.families.wide_deep", "models.families.mlp", "pipeline.components.transform", "models.train"]
+
+
+def test_only_what_imports_the_edited_file_changes(tmp_path):
     copy_packages(tmp_path)
-    wide_deep, mlp, transform = (
-        ["models.families.wide_deep"],
-        ["models.families.mlp"],
-        ["pipeline.components.transform"],
-    )
-    before = [digest_in(tmp_path, modules) for modules in (wide_deep, mlp, transform)]
+    before = digests_in(tmp_path, MODULES)
     with (tmp_path / "models/families/wide_deep.py").open("a") as file:
         file.write("# edited\n")
-    after = [digest_in(tmp_path, modules) for modules in (wide_deep, mlp, transform)]
-    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
-
-
-def test_what_a_module_imports_counts(tmp_path):
-    copy_packages(tmp_path)
-    before = digest_in(tmp_path, ["models.families.wide_deep"])
+    edited = digests_in(tmp_path, MODULES)
+    assert [old == new for old, new in zip(before, edited, strict=True)] == [False, True, True, True]
     with (tmp_path / "models/families/mlp.py").open("a") as file:
         file.write("# wide_deep imports its hidden layers from here\n")
-    assert digest_in(tmp_path, ["models.families.wide_deep"]) != before
+    again = digests_in(tmp_path, MODULES)
+    assert [old == new for old, new in zip(edited, again, strict=True)] == [False, False, True, True]
 
 
 def test_same_code_same_digest():
