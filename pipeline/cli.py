@@ -32,7 +32,7 @@ def main() -> None:
     """Run the command line; an error of ours becomes its message and its exit code."""
     from serving.errors import ServingError
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's C++ parts write to stderr as they load
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except PenstockError as error:
@@ -230,19 +230,22 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve the pushed model over TensorFlow Serving's REST API; new versions are loaded as they appear."""
+    from pipeline.console import hold_stderr
     from serving.server.run import serve as serve_models
 
     base = target if target.is_dir() else _load(target)[1].serving
     model = name or base.resolve().name
 
     def announce(actual: int) -> None:
+        release()
         url = f"http://{host}:{actual}"
         if as_json:
             _print_json_line({"url": url, "model": model})
         else:
             typer.echo(f"serving {model} at {url}/v1/models/{model}:predict   (Ctrl-C stops)")
 
-    serve_models({model: base}, host, port, announce)
+    with hold_stderr() as release:
+        serve_models({model: base}, host, port, announce)
 
 
 def _print_json_line(content: dict[str, Any]) -> None:
@@ -282,10 +285,12 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Compare data with the problem's schema; exit code 1 if there are anomalies."""
+    from pipeline.console import hold_stderr
     from pipeline.render import render_anomalies
     from pipeline.validate import validate as validate_data
 
-    report = validate_data(_load(problem)[0], data)
+    with hold_stderr():
+        report = validate_data(_load(problem)[0], data)
     if as_json:
         _print_json(report.model_dump(mode="json"))
     else:

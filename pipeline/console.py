@@ -3,12 +3,13 @@
 import logging
 import os
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import absl.logging
 from rich.console import Console
@@ -61,19 +62,44 @@ def capture_output(log: Path, *, verbose: bool) -> Iterator[Screen]:
             os.dup2(err.fileno(), 2)
 
 
+@contextmanager
+def hold_stderr() -> Iterator[Callable[[], None]]:
+    """Keep what TensorFlow's C++ parts write to stderr as they load; no setting of theirs keeps them quiet.
+
+    Yields a function that ends it early. If the block fails, what was held is written after all.
+    """
+    saved = os.dup(2)
+
+    def release() -> None:
+        os.dup2(saved, 2)
+
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield release
+        except (Exception, KeyboardInterrupt):
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            release()
+            os.close(saved)
+
+
 class ComponentProgress(logging.Handler):
     """Shows one line per component: what runs, for how long, and what it says of itself (`penstock.progress`)."""
 
     def __init__(self, console: Console, status: Status) -> None:
         super().__init__(logging.INFO)
         self.console, self.status = console, status
-        self.component, self.started, self.cached, self.detail = "", 0.0, False, ""
+        self.component, self.started, self.cached = "", 0.0, False
+        self.detail, self.outcome = "", ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow TFX's own messages, and ours."""
         if record.msg == RUNNING:
             self.component, self.started = record.getMessage().split()[1], time.monotonic()
-            self.cached, self.detail = False, ""
+            self.cached, self.detail, self.outcome = False, "", ""
         elif str(record.msg).startswith(CACHED):
             self.cached = True
         elif record.msg == FINISHED:
@@ -81,6 +107,7 @@ class ComponentProgress(logging.Handler):
             return
         elif record.name == "penstock.progress":
             self.detail = record.getMessage()
+            self.outcome = self.detail if self.detail.startswith("epoch") else self.outcome
         else:
             return
         self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")
@@ -88,8 +115,9 @@ class ComponentProgress(logging.Handler):
     def _finish(self) -> None:
         seconds = time.monotonic() - self.started
         how = "[dim]cached[/dim]" if self.cached else f"{seconds:6.1f} s"
-        detail = f"  [dim]{self.detail}[/dim]" if self.detail.startswith("epoch") else ""
-        self.console.print(f"  [green]✓[/green] {self.component:<16} {how:>8}{detail}", highlight=False)
+        self.console.print(
+            f"  [green]✓[/green] {self.component:<16} {how:>8}  [dim]{self.outcome}[/dim]", highlight=False
+        )
 
 
 @contextmanager
@@ -102,9 +130,3 @@ def show_progress(console: Console) -> Iterator[Status]:
             yield status
         finally:
             logging.getLogger().removeHandler(handler)
-
-
-def write_line(stream: IO[str], text: str) -> None:
-    """Write one line of machine-readable output, never wrapped or coloured."""
-    stream.write(text + "\n")
-    stream.flush()

@@ -1,5 +1,6 @@
 """TFMA's results as plain numbers."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ from pydantic import ConfigDict
 
 from models.settings import Settings
 from pipeline.evaluation import CANDIDATE
+
+LOSSES = ("log_loss", "class_log_loss", "rmse")
 
 
 class SliceMetrics(Settings):
@@ -21,6 +24,14 @@ class SliceMetrics(Settings):
 
     slice: dict[str, str]
     values: dict[str, float]
+
+
+def undefined(overall: SliceMetrics, gated: Collection[str]) -> list[str]:
+    """Return the metrics whose NaN must stop a model: those with a gate, and the loss, which is NaN if a prediction is.
+
+    Others may be NaN for good reason: there is no precision where nothing is predicted positive.
+    """
+    return [name for name, value in overall.values.items() if value != value and name in {*gated, *LOSSES}]
 
 
 def read_metrics(folder: Path) -> list[SliceMetrics]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
 from pipeline.lineage import Run
-from pipeline.metrics import SliceMetrics, read_metrics
+from pipeline.metrics import SliceMetrics, read_metrics, undefined
+from pipeline.problem import Gate
 
 if TYPE_CHECKING:
     from pipeline.graph import Plan
@@ -93,7 +94,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         evaluated_split=splits[-1],
         metrics=read_metrics(evaluation),
         blessed=blessed,
-        refusals=[] if blessed else read_refusals(evaluation),
+        refusals=[] if blessed else read_refusals(evaluation, plan.problem.evaluation.gates),
         pushed=_pushed(run.output("PushedModel")),
         peak_memory_bytes=peak_memory_bytes(),
         log=log,
@@ -111,19 +112,28 @@ def _pushed(artifact: Any) -> PushedModel | None:
     )
 
 
-def read_refusals(evaluation: Path) -> list[str]:
-    """Return, per failed gate, the metric, its value and the bound; a NaN metric refuses as well."""
+def read_refusals(evaluation: Path, gates: dict[str, Gate]) -> list[str]:
+    """Return, per failed gate, the metric, its value and what the gate asks for; a NaN refuses as well."""
     import tensorflow_model_analysis as tfma
 
-    overall = read_metrics(evaluation)[0].values
-    refusals = [f"{name} is NaN: no metric may be" for name, value in overall.items() if value != value]
-    if not Path(evaluation, "validations").exists() and not list(evaluation.glob("validations*")):
+    refusals = [f"{name} is NaN" for name in undefined(read_metrics(evaluation)[0], gates)]
+    if not list(evaluation.glob("validations*")):
         return refusals
     for entry in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice:
         for failure in entry.failures:
-            bounds = str(failure.metric_threshold).split()
-            words = " ".join(word for word in bounds if word not in "{}")
-            refusals.append(
-                f"{failure.metric_key.name} is {failure.metric_value.double_value.value:.4f}, the gate asks for {words}"
-            )
+            name, value = failure.metric_key.name, failure.metric_value.double_value.value
+            difference = " less its baseline's" if failure.metric_key.is_diff else ""
+            refusals.append(f"{name}{difference} is {value:.4f}, the gate asks for {_ask(gates[name])}")
     return refusals
+
+
+def _ask(gate: Gate) -> str:
+    """Return the gate in words."""
+    asked = [
+        f"at least {gate.min}" if gate.min is not None else "",
+        f"at most {gate.max}" if gate.max is not None else "",
+        f"no more than {gate.not_worse_than_served_by} worse than the last blessed model"
+        if gate.not_worse_than_served_by is not None
+        else "",
+    ]
+    return " and ".join(word for word in asked if word)

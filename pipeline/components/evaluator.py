@@ -5,6 +5,7 @@ extractor hands them on, is four times slower (docs/adr/0002). The evaluated row
 beside the metrics, in `predictions.parquet`.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from models.raw import RawType
 from models.spec import target_kind
 from models.targets import LabelFacts
 from pipeline.evaluation import BASELINE, CANDIDATE, LABEL
+from pipeline.metrics import read_metrics, undefined
 
 if TYPE_CHECKING:
     from models.dataset import Columns
@@ -158,12 +160,12 @@ def _predict(folder: Path, batches: "list[Columns]", features: list[str]) -> Any
 
 
 def _bless(output: Path, blessing: Any, model: Any, config: Any) -> None:
-    """Record the verdict as TFX does; without gates a model is blessed unless a metric is NaN."""
+    """Record the verdict as TFX does; without gates a model is blessed unless its loss is NaN."""
     import tensorflow_model_analysis as tfma
 
-    has_gates = bool(tfma.metrics.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config))
-    accepted = not has_gates or tfma.load_validation_result(str(output)).validation_ok
-    blessed = accepted and not _has_nan(output)
+    gated = [metric_name(metric) for spec in config.metrics_specs for metric in spec.metrics if has_gate(metric)]
+    accepted = not gated or tfma.load_validation_result(str(output)).validation_ok
+    blessed = accepted and not undefined(read_metrics(output)[0], gated)
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     Path(blessing.uri).mkdir(parents=True, exist_ok=True)
     Path(blessing.uri, name).touch()
@@ -172,10 +174,14 @@ def _bless(output: Path, blessing: Any, model: Any, config: Any) -> None:
     blessing.set_string_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri)
 
 
-def _has_nan(output: Path) -> bool:
-    from pipeline.metrics import read_metrics
+def metric_name(metric: Any) -> str:
+    """Return the name that the YAML uses."""
+    return str(json.loads(metric.config)["name"])
 
-    return any(value != value for value in read_metrics(output)[0].values.values())
+
+def has_gate(metric: Any) -> bool:
+    """Whether a bound is left; without a baseline those that compare with it are not."""
+    return any(entry.threshold.ByteSize() for entry in metric.per_slice_thresholds)
 
 
 class Evaluator(component.Evaluator):  # type: ignore[misc]
