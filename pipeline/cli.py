@@ -75,12 +75,16 @@ def init(
     data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
     label: Annotated[str, typer.Option(help="The column to predict.")],
     name: Annotated[str | None, typer.Option(help="The problem's name; left out, the file's.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a problem and a schema for a table of your own."""
     from pipeline.render import relative
     from pipeline.scaffold import scaffold
 
     made = scaffold(data, label, name, Path.cwd())
+    if as_json:
+        _print_json(made._asdict())
+        return
     for note in made.notes:
         typer.echo(f"  {note}")
     typer.echo(f"wrote {relative(made.problem)} and {relative(made.schema)}")
@@ -88,12 +92,15 @@ def init(
 
 
 @app.command()
-def fetch(problem: ProblemFile) -> None:
+def fetch(problem: ProblemFile, as_json: AsJson = False) -> None:
     """Download the data that a problem says where to find."""
     from pipeline.render import relative
     from pipeline.run import fetch as fetch_data
 
     fetched = fetch_data(_load(problem)[0])
+    if as_json:
+        _print_json({"fetched": fetched})
+        return
     typer.echo("\n".join(f"fetched {relative(file)}" for file in fetched) or "nothing to fetch")
 
 

@@ -133,3 +133,15 @@ def test_predict_without_server_is_one_message(penstock, tmp_path):
 
 def test_shell_completion_is_offered(penstock):
     assert "--install-completion" in penstock("--help").stdout
+
+
+def test_init_as_json(penstock, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop.csv").write_text(CSV)
+    made = json.loads(penstock("init", "shop.csv", "--label", "sold", "--json").stdout)
+    assert made["problem"] == str(tmp_path / "problems/shop.yaml")
+    assert penstock("check", made["problem"]).returncode == 0
+
+
+def test_fetch_with_nothing_to_fetch(penstock, problem):
+    assert json.loads(penstock("fetch", problem, "--json").stdout) == {"fetched": []}
