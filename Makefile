@@ -20,7 +20,7 @@ test: setup ## Check style, types and layers; run every test that is not marked 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not slow and not tensorflow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not tensorflow"
 	$(BIN)/pytest -m "tensorflow and not slow"
 
 test-slow: setup ## Run the end-to-end tests
