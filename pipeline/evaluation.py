@@ -1,4 +1,4 @@
-"""From the YAML's slices and gates to TFMA's EvalConfig, and TFMA's verdict back to words."""
+"""From the YAML's slices and gates to TFMA's EvalConfig."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 

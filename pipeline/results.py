@@ -79,6 +79,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
     blessed = run.output("ModelBlessing").custom_properties["blessed"].int_value == 1
+    metrics = read_metrics(evaluation)
     splits = names(plan.problem.split)
     return RunResult(
         problem=plan.problem.name,
@@ -92,9 +93,9 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         rows_without_label=examples["rows_without_label"].int_value,
         features=len(plan.spec.inputs.features),
         evaluated_split=splits[-1],
-        metrics=read_metrics(evaluation),
+        metrics=metrics,
         blessed=blessed,
-        refusals=[] if blessed else read_refusals(evaluation, plan.problem.evaluation.gates),
+        refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),
         pushed=_pushed(run.output("PushedModel")),
         peak_memory_bytes=peak_memory_bytes(),
         log=log,
@@ -112,11 +113,11 @@ def _pushed(artifact: Any) -> PushedModel | None:
     )
 
 
-def read_refusals(evaluation: Path, gates: dict[str, Gate]) -> list[str]:
+def read_refusals(evaluation: Path, overall: SliceMetrics, gates: dict[str, Gate]) -> list[str]:
     """Return, per failed gate, the metric, its value and what the gate asks for; a NaN refuses as well."""
     import tensorflow_model_analysis as tfma
 
-    refusals = [f"{name} is NaN" for name in undefined(read_metrics(evaluation)[0], gates)]
+    refusals = [f"{name} is NaN" for name in undefined(overall, gates)]
     if not list(evaluation.glob("validations*")):
         return refusals
     for entry in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice:

@@ -1,6 +1,5 @@
 """`penstock init`: a problem and a schema for a table of one's own, as a first draft that runs."""
 
-import csv
 import difflib
 import glob
 import re
@@ -14,7 +13,7 @@ from pipeline.draft import Draft, quoted, render
 from pipeline.errors import InputError
 from pipeline.problem import NAME, LoadedProblem
 from pipeline.profile import Profile, mirrors, missing_words, read_profiles
-from pipeline.sources.csv import detect_delimiter, read_header
+from pipeline.sources.csv import read_names
 from pipeline.suggest import Target, is_identifier, left_out, suggest_feature, suggest_target
 from pipeline.tables import open_source, table_files
 from schemas.infer import ColumnFacts, Presence, infer_schema
@@ -119,8 +118,7 @@ def _require_label(label: str, profiles: Mapping[str, Profile]) -> None:
 
 def _check_header(file: Path, columns: int) -> None:
     """Refuse what DuckDB would mend in silence: empty and repeated names, a first line that is unlike the others."""
-    row = next(csv.reader([read_header(file)], delimiter=detect_delimiter(file)), [])
-    cells = [cell.strip() for cell in row]
+    cells = [cell.strip() for cell in read_names(file)]
     if len(cells) != columns:
         raise InputError(f"{file}: header: expected {columns} names, one per cell of a row, received {len(cells)}")
     mistakes = [f"{file}: header: column {index} has no name" for index, cell in enumerate(cells, 1) if not cell]

@@ -20,7 +20,7 @@ from tfx.utils import json_utils, path_utils
 from models.dataset import concatenate, dense_batches
 from models.export import load_predictor, read_classes
 from models.raw import RawType
-from models.spec import target_kind
+from models.spec import ModelSpec, target_kind
 from models.targets import LabelFacts
 from pipeline.evaluation import BASELINE, CANDIDATE, LABEL
 from pipeline.metrics import read_metrics, undefined
@@ -114,8 +114,6 @@ def _write_rows(examples: list[Any], properties: dict[str, Any], models: dict[st
     """Write slice columns (as text), label and each model's prediction (a list) of the evaluated splits."""
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from models.spec import ModelSpec
 
     settings = json_utils.loads(properties["settings"])
     spec = ModelSpec.model_validate_json(settings["spec"])
