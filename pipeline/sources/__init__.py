@@ -1,24 +1,117 @@
 """Kinds of sources: one file each; the file's name is the `kind:` of the source in the YAML."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import BeforeValidator, Field
+
+from models.settings import Settings
+from pipeline.fetch import Fetch
+
+if TYPE_CHECKING:
+    import duckdb
+
+Types = Mapping[str, str]
+"""DuckDB's type by column: BOOLEAN, BIGINT, FLOAT, DOUBLE, DATE, TIMESTAMP or VARCHAR, or a list of one (`BIGINT[]`)."""
+REJECTED = "__rejected"
+"""Table of refused rows: `file, line, column, value, reason, row, lines`, all text but the first line and the number of
+lines; null where nobody knows."""
+
+
+def _percent(share: Any) -> Any:
+    """Read `0.1%` as 0.001."""
+    if isinstance(share, str) and share.strip().endswith("%"):
+        return float(share.strip()[:-1]) / 100
+    return share
+
+
+Share = Annotated[float, BeforeValidator(_percent), Field(ge=0, le=1)]
+
+
+Name = Annotated[str, BeforeValidator(lambda name: None if name is None else str(name))]
+"""A span as its path has it; YAML reads 7 as a number and 2013-07-01 as a date."""
+
+
+class Spans(Settings):
+    """Which spans of a source whose paths hold `{SPAN}` or a date are read; left out: the latest one.
+
+    Attributes:
+        last: a rolling range: so many spans, up to the latest.
+        skip: leave out so many of the latest.
+        first: a fixed range: from this span, as it stands in the path (`2013-07`) ...
+        until: ... to this one, both included.
+    """
+
+    last: int = Field(default=1, ge=1)
+    skip: int = Field(default=0, ge=0)
+    first: Name | None = None
+    until: Name | None = None
+
+
+class TableParams(Settings):
+    """What every source has.
+
+    Attributes:
+        max_rejected: share of a table's rows that may be refused (and kept in the quarantine); more block the run.
+        max_duplicates: share of the rows that may equal an earlier one; more block the run.
+        max_overlap: share of the rows outside of the train split that may equal a training row; more block the run.
+    """
+
+    query: str | None = None
+    fetch: Fetch | None = None
+    max_rejected: Share = 0.001
+    max_duplicates: Share = 1.0
+    max_overlap: Share = 1.0
+
+
+class FileParams(TableParams):
+    """What every source of files has.
+
+    Attributes:
+        files: a path, a folder or a pattern, or several by table name; a single one is the table `data`. Relative to
+            the root. `{SPAN}`, `{VERSION}`, `{YYYY}`, `{MM}` and `{DD}` stand for the span and its version.
+        query: an SQL file over those tables (DuckDB); left out: the only table as it is.
+        fetch: where the files come from when they are not here yet.
+        spans: which spans are read.
+    """
+
+    files: str | dict[str, str]
+    spans: Spans = Spans()
 
 
 class SourceKind(Protocol):
-    """The parts of a source kind that reads files."""
+    """The parts of a source kind.
+
+    Attributes:
+        Params: its settings.
+        SUFFIXES: of its files, `.csv` for one: what is read from a folder, and how `penstock init` knows a file.
+
+    A kind may say more: `UNTYPED`, that its values are all text; `NOT_WHOLE`, with what words a scan fails whose types
+    hold for the first rows only; `divide(files, params)`, what several workers read; `data_files(file, params)`, what a
+    path stands for; `anchor(params, root)`, its settings with paths made absolute.
+    """
 
     Params: Any
-    """Settings: `files`, `query`, `fetch` and what the kind needs."""
+    SUFFIXES: tuple[str, ...]
 
-    def scan(self, files: Sequence[Path], params: Any, texts: Collection[str] = (), *, whole: bool) -> str:
-        """Return DuckDB's SQL table expression that reads `files` as one table.
+    def look(
+        self, connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Any, given: Types, *, whole: bool
+    ) -> Types:
+        """Return the type of each column that the format does not tell, by the first rows or by the `whole` table.
 
-        `texts` are columns that stay text whatever they look like, where the format does not know its types.
-        `whole` asks for types that hold for every row; without it the first rows may decide (for a quick look).
+        `given` holds types that the schema demands; they win where the values allow it. A kind that knows its types
+        returns nothing.
         """
 
+    def scan(self, connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Any, types: Types) -> str:
+        """Return DuckDB's SQL table expression that reads `files` as one table, once.
 
-def quote(text: str) -> str:
-    """Return `text` as an SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
+        It leaves out rows that can't be read and has them in the table REJECTED by the time `rejects` was called.
+
+        Raises:
+            InputError: files that do not belong together, or no table at all.
+        """
+
+    def rejects(self, connection: "duckdb.DuckDBPyConnection") -> str | None:
+        """Return SQL that selects the rows that the last scan refused (columns as REJECTED's), None if it can't be."""

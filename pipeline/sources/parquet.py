@@ -1,29 +1,138 @@
-"""Parquet files."""
+"""Parquet files, also in partitions: `year=2013/month=1/part.parquet` gives the columns `year` and `month`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from models.settings import Settings
-from pipeline.fetch import Fetch
-from pipeline.sources import quote
+from pipeline.errors import InputError
+from pipeline.sources import FileParams, Types
+from pipeline.sql import identifier, quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+SUFFIXES = (".parquet",)
 
 
-class Params(Settings):
+class Params(FileParams):
     """Settings of a Parquet source.
 
     Attributes:
-        files: a path or pattern, or several by table name; a single one is the table `data`. Relative to the root.
-        query: an SQL file over those tables (DuckDB); left out: the only table as it is.
-        fetch: where the files come from when they are not here yet.
+        kind: `parquet`. Several files must have the same columns of the same types. Folders `name=value` right above
+            the files are columns: whole numbers, dates or text by their values; `__HIVE_DEFAULT_PARTITION__` is null.
+            Where the files hold those columns themselves, the files' are taken.
     """
 
     kind: Literal["parquet"] = "parquet"
-    files: str | dict[str, str]
-    query: str | None = None
-    fetch: Fetch | None = None
 
 
-def scan(files: Sequence[Path], params: Params, texts: Collection[str] = (), *, whole: bool) -> str:
-    """Return DuckDB's `read_parquet` over `files`; Parquet knows its types."""
-    return f"read_parquet([{', '.join(quote(str(file)) for file in files)}])"
+def look(
+    connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Params, given: Types, *, whole: bool
+) -> Types:
+    """Return nothing: Parquet knows its types."""
+    return {}
+
+
+def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Params, types: Types) -> str:
+    """Return DuckDB's `read_parquet` over `files`.
+
+    Raises:
+        InputError: no Parquet, files or partitions that differ in their columns, or names that differ by case only.
+    """
+    columns = _shared_columns(connection, files)
+    keys = _partition_keys(files, columns)
+    paths = f"[{', '.join(quote(str(file)) for file in files)}]"
+    if not keys:
+        return f"read_parquet({paths}, hive_partitioning = false)"
+    partitioned = f"read_parquet({paths}, hive_partitioning = true, hive_types_autocast = true)"
+    # DuckDB takes every folder of the path, also those above the table: /home/team=a/flights/year=2013
+    above = sorted({key for file in files for key in map(_key, file.parts[:-1]) if key} - set(keys))
+    if not above:
+        return partitioned
+    return f"(SELECT * EXCLUDE ({', '.join(identifier(key) for key in above)}) FROM {partitioned})"
+
+
+def rejects(connection: "duckdb.DuckDBPyConnection") -> str | None:
+    """Return None: a Parquet file is read as a whole or not at all."""
+    return None
+
+
+def _shared_columns(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path]) -> dict[str, str]:
+    """Return the columns of the first file; DuckDB takes them for those of all, so that they must be."""
+    expected = _columns(connection, files[0])
+    for file in files[1:]:
+        received = _columns(connection, file)
+        wrong = [
+            f"{file}: column '{name}': expected {expected.get(name, 'no such column')} as in {files[0]}, "
+            f"received {received.get(name, 'no such column')}"
+            for name in [*expected, *(name for name in received if name not in expected)]
+            if expected.get(name) != received.get(name)
+        ]
+        if wrong:
+            raise InputError(wrong)
+    return expected
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", file: Path) -> dict[str, str]:
+    """Return DuckDB's type by column."""
+    import duckdb
+
+    query = f"SELECT name, coalesce(num_children, 0), duckdb_type FROM parquet_schema({quote(str(file))})"
+    try:
+        (_, count, _), *nodes = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0].split("Error: ", 1)[-1]
+        raise InputError(f"{file}: expected a Parquet file, but it can't be read: {reason}") from error
+    columns: dict[str, str] = {}
+    folded: dict[str, str] = {}
+    position = 0
+    for _ in range(count):
+        name, _, sql_type = nodes[position]
+        other = folded.setdefault(name.lower(), name)
+        if name in columns or other != name:
+            raise InputError(f"{file}: columns '{other}' and '{name}': expected names that differ by more than case")
+        columns[name] = sql_type
+        position = _next_sibling(nodes, position)
+    return columns
+
+
+def _next_sibling(nodes: list[tuple[str, int, str]], position: int) -> int:
+    """Return where the node after the one at `position` and all that is below it starts."""
+    pending = 1
+    while pending:
+        pending += nodes[position][1] - 1
+        position += 1
+    return position
+
+
+def _partition_keys(files: Sequence[Path], columns: dict[str, str]) -> list[str]:
+    """Return the names in the folders right above the files that are columns; none if the files hold them."""
+    keys = _keys(files[0])
+    for file in files[1:]:
+        if _keys(file) != keys:
+            raise InputError(
+                f"{file}: expected the partitions {_shown(keys)} as {files[0]} has, received {_shown(_keys(file))}"
+            )
+    folded = {name.lower() for name in columns}
+    held = [key for key in keys if key.lower() in folded]
+    if held and held != keys:
+        raise InputError(
+            f"{files[0]}: expected the partitions {_shown(keys)} all in the path or all in the file, "
+            f"received {_shown(held)} in both"
+        )
+    return [] if held else keys
+
+
+def _keys(file: Path) -> list[str]:
+    return [*takewhile(bool, map(_key, reversed(file.parts[:-1])))][::-1]
+
+
+def _key(part: str) -> str:
+    """Return `year` of the folder `year=2013`, and nothing of any other."""
+    key, sign, _ = part.partition("=")
+    return key if sign else ""
+
+
+def _shown(keys: list[str]) -> str:
+    return "/".join(keys) or "none"

@@ -45,9 +45,9 @@ def parameters(function: Any) -> dict[str, Any]:
 
 
 def least(params: type[BaseModel]) -> dict[str, Any]:
-    """The shortest settings that `params` takes: each required field is a text."""
-    required = [name for name, field in params.model_fields.items() if field.is_required()]
-    return dict.fromkeys(required, "x")
+    """The shortest settings that `params` takes: each required field is a text, which may stand for a variable."""
+    required = [name for name, field in params.model_fields.items() if field.is_required() or name == "table"]
+    return dict.fromkeys(required, "$X")
 
 
 def test_each_kind_has_plugins() -> None:

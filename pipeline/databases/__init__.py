@@ -1,0 +1,1 @@
+"""Databases: how to log in, and their rows as Arrow streams."""
