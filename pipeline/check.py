@@ -7,6 +7,7 @@ from models.spec import target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
+from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
 Keys = tuple[str | int, ...]
@@ -37,8 +38,7 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     """Yield each column that the problem names and the table does not have."""
     named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
     named += [(("features", name), name) for name in problem.features or {}]
-    if problem.split.by == "time":
-        named.append((("split", "column"), problem.split.column))
+    named += [(("split", "column"), name) for name in split_columns(problem.split)]
     for index, columns_of_slice in enumerate(problem.evaluation.slices):
         named += [(("evaluation", "slices", index), name) for name in columns_of_slice]
     for keys, name in named:
@@ -58,6 +58,8 @@ def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
 
 def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]:
     kind, is_text = problem.target.kind, column.raw_type == "bytes"
+    if column.is_list:
+        yield ("target", "column"), f"a label must be one value a row, '{column.name}' is a list"
     if kind == "regression" and is_text:
         yield ("target", "column"), f"a regression's label must be a number, '{column.name}' is text"
     if kind == "multiclass" and column.raw_type == "float":
@@ -84,6 +86,8 @@ def _is_number(text: str | None) -> bool:
 
 def _kind(kind: str, column: SchemaColumn) -> str | None:
     """Return what is wrong with using `column` as a feature of `kind`."""
+    if column.is_list:
+        return f"a {kind} feature must be one value a row, '{column.name}' is a list"
     if kind in {"numeric", "bucketized"} and column.raw_type == "bytes":
         return f"a {kind} feature must be a number, '{column.name}' is text"
     if kind == "datetime" and column.raw_type == "float":

@@ -82,13 +82,15 @@ def render(draft: Draft) -> str:
 def _source(draft: Draft) -> str:
     nulls = [quoted(text) for text in getattr(draft.source, "null", ())]
     null = f'  null: [{", ".join(nulls)}]   # cell texts that mean "missing"\n' if nulls else ""
+    bound = draft.source.max_rejected
+    refused = f"  max_rejected: {bound:.0%}   # of the rows can't be read; more stop the run\n" if bound >= 0.01 else ""
     return (
         f"# Predicts {quoted(draft.label.name)}. A first draft by `penstock init`: change what you know better.\n"
         f"name: {quoted(draft.name)}\n\n"
         f"source:\n"
         f"  kind: {draft.source.kind}\n"
         f"  files: {quoted(draft.source.files)}\n"
-        f"{null}"
+        f"{null}{refused}"
         f"  # query: problems/{draft.name}.sql   # SQL (DuckDB) over the table `data`: joins, filters, new columns\n"
     )
 

@@ -25,7 +25,8 @@ from pipeline.evaluation import build_eval_config
 from pipeline.fingerprint import code_digest
 from pipeline.ingest import Request
 from pipeline.problem import Problem
-from pipeline.splits import names
+from pipeline.splits import judged
+from pipeline.stage import Stage
 from pipeline.workspace import Workspace
 
 # Beam's DirectRunner looks for a Prism binary on each pipeline, and would download it
@@ -42,6 +43,7 @@ class Plan(NamedTuple):
         schema_file: the curated schema under its digest, None to infer one.
         slice_types: raw types of the columns that slices are made of.
         run_id: makes the push check run in each run.
+        stages: what was read of the source.
     """
 
     problem: Problem
@@ -50,6 +52,7 @@ class Plan(NamedTuple):
     schema_file: Path | None
     slice_types: dict[str, str]
     run_id: str
+    stages: tuple[Stage, ...]
 
 
 def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
@@ -123,7 +126,7 @@ def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) 
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
         eval_config=config,
-        example_splits=names(plan.problem.split)[-1:],
+        example_splits=[judged(plan.problem.split)],
     )
 
 

@@ -1,15 +1,19 @@
-"""Source to examples: one pass of DuckDB, Arrow batches, a Parquet file per split (docs/adr/0001)."""
+"""Staged rows to examples: parts of each split, sorted by hash, as Parquet (docs/adr/0001).
 
-from collections.abc import Iterator
+A part is a range of the hash: any number of workers may write them, one batch in memory each, and the files of a split,
+in the order of their names, hold the same rows in the same order however many there are.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from models.raw import RawType
 from models.settings import Settings
-from pipeline.errors import InputError
-from pipeline.problem import SourceParams
-from pipeline.splits import HASH, Split, expression, identifier, names
-from pipeline.tables import Column, describe, explain_errors, open_source
+from pipeline.errors import BlockedError, InputError
+from pipeline.splits import HASH, Cuts, Split, columns, cuts, expression, names
+from pipeline.sql import identifier, quote
+from pipeline.stage import rows_files
+from pipeline.tables import connect
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,167 +21,213 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 65_536
 """Rows of a Parquet row group: what tf.Transform and TFDV read at a time."""
-ROWS = "__rows"
-SPLIT = "__split"
+PART_ROWS = 1_000_000
+"""Rows of a part: DuckDB sorts so many in the memory that it has."""
+HASHES = 2**64
+SUM = "penstock.hash_sum"
 
 
 class Request(Settings):
     """What to ingest: ExampleGen's part of the problem, and the key of its cache.
 
     Attributes:
-        source: tables and query.
-        root: folder that the source's paths are relative to.
+        stages: digests of the rows that were read (`pipeline.stage`), one a span.
+        spans: the spans' names; empty without spans.
+        folder: where the stages lie.
         split: which rows train, which evaluate, which test.
         label: rows without it are dropped and counted.
-        types: types that the curated schema demands, by column.
-        texts: columns that the schema calls text: a code such as 007 or F is no number and no boolean.
-        digest: of the content of all files and of the code that reads them.
+        max_overlap: share of the evaluated rows that may be training rows as well.
+        query_digest: SHA-256 of the SQL over the tables.
+        code: digest of the code that writes.
     """
 
-    source: SourceParams
-    root: Path
+    stages: tuple[str, ...]
+    spans: tuple[str, ...] = ()
+    folder: Path
     split: Split
     label: str
-    types: dict[str, RawType]
-    texts: tuple[str, ...] = ()
-    digest: str
+    max_overlap: float = 1.0
+    query_digest: str = ""
+    code: str = ""
+
+
+class Part(Settings):
+    """A range of a split's hashes, and the file it goes to."""
+
+    request: Request
+    cuts: Cuts
+    split: str
+    low: int
+    high: int
+    file: Path
 
 
 class Counts(NamedTuple):
-    """Rows by split, and rows dropped because they have no label."""
+    """What was written.
+
+    Attributes:
+        rows: by split.
+        digests: of the rows' content, by split: the same for any source, order and number of workers.
+        dropped: rows without a label.
+        overlap: rows of other splits that equal a training row in all but what the split goes by.
+    """
 
     rows: dict[str, int]
+    digests: dict[str, str]
     dropped: int
+    overlap: int
 
 
-def write_examples(request: Request, folder: Path) -> Counts:
-    """Write `Split-NAME/examples.parquet` below `folder`.
-
-    Rows lie in the order of their time (time split) and their hash: the files do not depend on how many threads read.
+def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
+    """Return the parts of `Split-NAME/` below `folder`, and counts that hold before they are written.
 
     Raises:
-        InputError: the table can't be read, a column is not of the schema's type, a split is empty.
+        InputError: a split is empty.
+        BlockedError: more rows than `max_overlap` are in two splits.
     """
-    with open_source(request.source, request.root, request.texts) as connection:
-        columns = describe(connection)
-        _refuse_rounding(connection, columns, request.types)
-        _convert(connection, list(columns.values()), request)
-        rows = {split: _write_split(connection, split, columns, request, folder) for split in names(request.split)}
-        (dropped,) = connection.sql(
-            f"SELECT count(*) FROM {ROWS} WHERE {identifier(request.label)} IS NULL"
-        ).fetchall()[0]
+    with connect() as connection:
+        connection.execute(f"CREATE TEMP VIEW rows AS {_labelled(request)}").fetchall()
+        found = cuts(request.split, connection, "rows")
+        split = expression(request.split, found)
+        counted = connection.sql(f"SELECT {split}, count(*) FROM rows GROUP BY 1").fetchall()
+        ((total,),) = connection.sql(f"SELECT count(*) FROM {_stages(request)}").fetchall()
+        overlap = _overlap(connection, request, split)
+    rows = {name: dict(counted).get(name, 0) for name in names(request.split)}
+    _check(request, rows, overlap)
+    parts = [part for name, count in rows.items() for part in _parts(request, found, name, count, folder)]
+    return parts, Counts(rows, {}, total - sum(rows.values()), overlap)
+
+
+def _overlap(connection: "duckdb.DuckDBPyConnection", request: Request, split: str) -> int:
+    """Count rows outside of train that equal a training row in all but what the split goes by.
+
+    Rows that are equal in everything are in one split, whichever way it is made.
+    """
+    by = columns(request.split)
+    if not by or request.split.by == "stratified":
+        return 0
+    excluded = ", ".join(identifier(name) for name in [HASH, *by])
+    ((count,),) = connection.sql(
+        f"WITH placed AS (SELECT {split} AS split, hash(*COLUMNS(* EXCLUDE ({excluded}))) AS others FROM rows) "
+        "SELECT count(*) FROM placed WHERE split <> 'train' AND others IN "
+        "(SELECT others FROM placed WHERE split = 'train')"
+    ).fetchall()
+    return int(count)
+
+
+def _check(request: Request, rows: dict[str, int], overlap: int) -> None:
     empty = [split for split, count in rows.items() if count == 0]
     if empty:
         raise InputError(
             f"split: {', '.join(empty)} got no row out of {sum(rows.values())}; change the shares or bring more rows"
         )
-    return Counts(rows, dropped)
+    others = sum(rows.values()) - rows["train"]
+    if overlap > request.max_overlap * others:
+        raise BlockedError(
+            f"blocked: {overlap:,} of {others:,} rows outside of the train split ({overlap / others:.2%}) equal a "
+            f"training row; source.max_overlap allows {request.max_overlap:.2%}"
+        )
 
 
-def _convert(connection: "duckdb.DuckDBPyConnection", columns: list[Column], request: Request) -> None:
-    """Make the table ROWS: every column in its example type, the row's hash and its split."""
-    converted = ", ".join(
-        f"{column.convert(request.types.get(column.name, column.raw_type))} AS {identifier(column.name)}"
-        for column in columns
-    )
-    values = ", ".join(f"coalesce(CAST({identifier(column.name)} AS VARCHAR), chr(0))" for column in columns)
-    try:
-        with explain_errors():
-            connection.execute(
-                f"CREATE TEMP TABLE converted AS SELECT *, md5_number_lower(concat_ws(chr(31), {values})) AS {HASH} "
-                f"FROM (SELECT {converted} FROM source)"
-            )
-    except InputError as error:
-        raise _explain(connection, columns, request) or error from error
-    labelled = f"(SELECT * FROM converted WHERE {identifier(request.label)} IS NOT NULL)"
-    connection.execute(
-        f"CREATE VIEW {ROWS} AS SELECT *, {expression(request.split, labelled)} AS {SPLIT} FROM converted"
-    )
+def _parts(request: Request, found: Cuts, split: str, rows: int, folder: Path) -> Iterator[Part]:
+    count = -(-rows // PART_ROWS)
+    for index in range(count):
+        low, high = HASHES * index // count, HASHES * (index + 1) // count - 1
+        name = f"examples-{index:05d}-of-{count:05d}.parquet"
+        yield Part(request=request, cuts=found, split=split, low=low, high=high, file=folder / f"Split-{split}" / name)
 
 
-def _refuse_rounding(
-    connection: "duckdb.DuckDBPyConnection", columns: dict[str, Column], types: dict[str, RawType]
-) -> None:
-    """Refuse a column with decimals that the schema calls whole numbers: the cast would round them in silence."""
-    for name, column in columns.items():
-        if column.raw_type != "float" or types.get(name) != "int":
-            continue
-        value = identifier(name)
-        odd = connection.sql(f"SELECT {value} FROM source WHERE {value} <> trunc({value}) LIMIT 1").fetchall()
-        if odd:
-            raise InputError(f"column '{name}': the schema expects whole numbers, received {odd[0][0]}")
+def _stages(request: Request) -> str:
+    files = [quote(str(file)) for digest in request.stages for file in rows_files(request.folder, digest)]
+    return f"read_parquet([{', '.join(files)}])"
 
 
-def _explain(connection: "duckdb.DuckDBPyConnection", columns: list[Column], request: Request) -> InputError | None:
-    """Return which column does not have the type that the schema demands, with its first bad value."""
-    sql_types = {"int": "BIGINT", "float": "FLOAT"}
-    for column in columns:
-        expected = request.types.get(column.name)
-        if column.raw_type != "bytes" or expected not in sql_types:
-            continue
-        name = identifier(column.name)
-        bad = connection.sql(
-            f"SELECT {name}, count(*) OVER () FROM source "
-            f"WHERE try_cast({name} AS {sql_types[expected]}) IS NULL AND {name} IS NOT NULL LIMIT 1"
-        ).fetchall()
-        if bad:
-            value, count = bad[0]
-            return InputError(
-                f"column '{column.name}': the schema expects {expected}, received {value!r} ({count} such rows); "
-                'mend the data, or name the text under source.null if it means "missing"'
-            )
-    return None
+def _labelled(request: Request) -> str:
+    return f"SELECT * FROM {_stages(request)} WHERE {identifier(request.label)} IS NOT NULL"
 
 
-def _write_split(
-    connection: "duckdb.DuckDBPyConnection", split: str, columns: dict[str, Column], request: Request, folder: Path
-) -> int:
-    """Write one split's file and return its number of rows."""
+def write_part(part: Part) -> None:
+    """Write a part's rows in the order of their hash; the file's metadata holds the sum of the hashes."""
+    import numpy as np
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    selected = ", ".join(identifier(name) for name in columns)
-    order = [identifier(request.split.column)] if request.split.by == "time" else []
     query = (
-        f"SELECT {selected} FROM {ROWS} WHERE {identifier(request.label)} IS NOT NULL AND {SPLIT} = '{split}' "
-        f"ORDER BY {', '.join([*order, HASH])}"
+        f"SELECT * FROM ({_labelled(part.request)}) WHERE {HASH} BETWEEN {part.low}::UBIGINT AND {part.high}::UBIGINT "
+        f"AND {expression(part.request.split, part.cuts)} = {quote(part.split)} ORDER BY {HASH}"
     )
-    file = folder / f"Split-{split}" / "examples.parquet"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with explain_errors():
+    part.file.parent.mkdir(parents=True, exist_ok=True)
+    hashes = 0
+    with connect() as connection:
         reader = connection.sql(query).to_arrow_reader(BATCH_ROWS)
-    schema = example_schema(reader.schema)
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in to_examples(reader, schema):
-            writer.write_batch(batch)
-            count += batch.num_rows
-    return count
+        schema = example_schema(pa.schema([field for field in reader.schema if field.name != HASH]))
+        with pq.ParquetWriter(part.file, schema, compression="zstd") as writer:
+            for batch in reader:
+                hashes += int(np.sum(batch.column(HASH).to_numpy(), dtype=np.uint64))
+                writer.write_batch(to_examples(batch.drop_columns([HASH]), schema))
+            writer.add_key_value_metadata({SUM: str(hashes % HASHES)})
+
+
+def count_written(parts: Sequence[Part], planned: Counts) -> Counts:
+    """Return `planned` with the digests of what was written.
+
+    Raises:
+        InputError: a part has not as many rows as planned: the stage was changed meanwhile.
+    """
+    import pyarrow.parquet as pq
+
+    rows, sums = dict.fromkeys(planned.rows, 0), dict.fromkeys(planned.rows, 0)
+    for part in parts:
+        metadata = pq.read_metadata(part.file)
+        rows[part.split] += metadata.num_rows
+        sums[part.split] += int(metadata.metadata[SUM.encode()])
+    if rows != planned.rows:
+        raise InputError(f"{parts[0].request.folder}: expected {planned.rows} rows, received {rows}; run again")
+    return planned._replace(digests={split: f"{rows[split]}-{sums[split] % HASHES:016x}" for split in rows})
+
+
+def write_examples(request: Request, folder: Path) -> Counts:
+    """Write `Split-NAME/examples-*.parquet` below `folder`, one part after the other, as the component does on Beam."""
+    parts, planned = plan_parts(request, folder)
+    for part in parts:
+        write_part(part)
+    return count_written(parts, planned)
 
 
 def example_schema(schema: "pa.Schema") -> "pa.Schema":
     """Return the schema that tfx_bsl's ParquetTFXIO expects: large lists of large_binary, int64 or float32."""
     import pyarrow as pa
 
-    def example_type(field: "pa.Field") -> "pa.DataType":
-        if pa.types.is_integer(field.type):
+    def example_type(found: "pa.DataType") -> "pa.DataType":
+        if pa.types.is_list(found) or pa.types.is_large_list(found):
+            return example_type(found.value_type)
+        if pa.types.is_integer(found):
             return pa.large_list(pa.int64())
-        return pa.large_list(pa.float32() if pa.types.is_floating(field.type) else pa.large_binary())
+        return pa.large_list(pa.float32() if pa.types.is_floating(found) else pa.large_binary())
 
-    return pa.schema([(field.name, example_type(field)) for field in schema])
+    return pa.schema([(field.name, example_type(field.type)) for field in schema])
 
 
-def to_examples(reader: "pa.RecordBatchReader", schema: "pa.Schema") -> "Iterator[pa.RecordBatch]":
-    """Yield each batch with its values as lists of one, and missing values as null lists."""
+def to_examples(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
+    """Return the batch with its values as lists of one, and missing values as null lists."""
+    import pyarrow as pa
+
+    lists = [_to_list(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(lists, schema=schema)
+
+
+def _to_list(column: "pa.Array", list_type: "pa.DataType") -> "pa.Array":
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for batch in reader:
-        lists = []
-        for column, field in zip(batch.columns, schema, strict=True):
-            missing = column.is_null(nan_is_null=True)
-            ends = pc.cumulative_sum(pc.cast(pc.invert(missing), pa.int64()))
-            offsets = pa.array(np.concatenate([[0], ends.to_numpy()]), pa.int64())
-            values = column.filter(pc.invert(missing)).cast(field.type.value_type)
-            lists.append(pa.LargeListArray.from_arrays(offsets, values, mask=missing))
-        yield pa.RecordBatch.from_arrays(lists, schema=schema)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return column.cast(list_type)
+    ends = np.arange(len(column) + 1)
+    if not column.null_count:
+        return pa.LargeListArray.from_arrays(pa.array(ends), column.cast(list_type.value_type))
+    missing = column.is_null()
+    present = pc.invert(missing)
+    np.cumsum(present.to_numpy(zero_copy_only=False), out=ends[1:])
+    values = column.filter(present).cast(list_type.value_type)
+    return pa.LargeListArray.from_arrays(pa.array(ends), values, mask=missing)

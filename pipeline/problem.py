@@ -9,7 +9,7 @@ from models.discovery import discover, union
 from models.settings import Settings
 from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
-from pipeline.splits import HashSplit, Split
+from pipeline.splits import HashSplit, Split, with_fold
 from pipeline.yaml_file import YamlFile, load_yaml
 
 if TYPE_CHECKING:
@@ -109,6 +109,13 @@ class LoadedProblem(NamedTuple):
         """The curated schema's file."""
         return self.root / self.problem.schema_file if self.problem.schema_file else None
 
+    def with_fold(self, fold: int | None) -> "LoadedProblem":
+        """Return the problem with another of its split's folds to evaluate on; None changes nothing."""
+        if fold is None:
+            return self
+        split = with_fold(self.problem.split, fold)
+        return self._replace(problem=self.problem.model_copy(update={"split": split}))
+
     def complain(self, keys: tuple[str | int, ...], message: str) -> str:
         """Return `file:line: key.path: message`."""
         return f"{self.file.place(keys)}: {'.'.join(map(str, keys))}: {message}"
@@ -133,7 +140,7 @@ def load_problem(path: Path) -> LoadedProblem:
 
 def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, problem: Any) -> str:
     """Turn one of pydantic's errors into `file:line: key.path: expected ..., received ...`."""
-    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "time"}
+    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "group", "stratified", "time"}
     # pydantic puts the union's tag into the path; the YAML has no such key
     keys = tuple(
         key

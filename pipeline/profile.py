@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.sources import quote
-from pipeline.splits import identifier
+from pipeline.guess import DATE, MOMENT
+from pipeline.sql import identifier, quote
 from pipeline.tables import Column, describe, explain_errors
 
 if TYPE_CHECKING:
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 LISTED_VALUES = 200
 """A column with more distinct values is described by its count alone."""
 TABLE = "__profiled"
-DATE = r"\d{4}-\d{2}-\d{2}"
-MOMENT = DATE + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
 MISSING_WORDS = (
     "?", "-", "--", ".", "NA", "N/A", "n/a", "na", "#N/A", "<NA>", "null", "NULL", "Null", "None", "none", "nan", "NaN",
     "missing", "Missing", "unknown", "Unknown",
@@ -107,6 +105,8 @@ def _without_nan(column: Column) -> str:
 
 def _profile(connection: "duckdb.DuckDBPyConnection", column: Column, rows: int) -> Profile:
     name = identifier(column.name)
+    if column.is_list:
+        return Profile(column, rows, *_first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}"))
     present, distinct = _first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}")
     counted = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1"
     values: tuple[tuple[str, int], ...] = ()

@@ -55,12 +55,42 @@ def _headline(result: "RunResult") -> Text:
     memory = f"{result.peak_memory_bytes / MEBIBYTE:,.0f} MiB"
     facts = {
         "rows": f"{sum(result.rows.values()):,}{dropped}",
+        **({"spans": ", ".join(result.spans)} if result.spans else {}),
         "splits": splits,
+        **_faults(result),
         "features": str(result.features),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
     return Text.assemble((result.problem, "bold"), "\n", lines, "\n")
+
+
+def _faults(result: "RunResult") -> dict[str, str]:
+    """Return what a person should know of the rows, where there is something to know."""
+    counted = {
+        "refused": (result.rows_rejected, "could not be read: penstock quarantine show"),
+        "repeated": (result.rows_duplicated, "equal an earlier row"),
+        "overlap": (result.rows_overlapping, "outside of the train split equal a training row"),
+    }
+    return {name: f"{count:,} {_rows(count)} {words}" for name, (count, words) in counted.items() if count}
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"
+
+
+def render_quarantine(rows: Sequence[dict[str, Any]], total: int) -> RenderableType:
+    """Return refused rows as a table, and how many there are in all."""
+    if not rows:
+        return Text("no row was refused")
+    made = table("place", "column", "value", "reason")
+    for column in made.columns:
+        column.justify = "left"
+    for row in rows:
+        place = ":".join(str(part) for part in (row["file"] or row["table"], row["line"]) if part is not None)
+        made.add_row(place, row["column"] or "", repr(row["value"])[:60], row["reason"])
+    shown = "" if len(rows) == total else f", {len(rows):,} shown"
+    return Group(made, Text(f"{total:,} refused {_rows(total)}{shown}"))
 
 
 def _times(result: "RunResult") -> Table:

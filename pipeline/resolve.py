@@ -7,6 +7,7 @@ from models.raw import RawType
 from models.spec import InputSpec, ModelSpec
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
+from pipeline.splits import columns as split_columns
 from pipeline.tables import Column, describe, open_source
 from schemas.store import SchemaColumn, SchemaError, columns, read_schema
 
@@ -27,7 +28,7 @@ def read_columns(loaded: LoadedProblem, *, whole: bool) -> Columns:
 
 def table_columns(found: dict[str, Column]) -> Columns:
     """Return the columns as a schema would name them that knows nothing but the table's types."""
-    return {name: SchemaColumn(name, column.raw_type, is_moment=column.is_moment) for name, column in found.items()}
+    return {name: SchemaColumn(name, column.raw_type, is_moment=column.is_moment, is_list=column.is_list) for name, column in found.items()}
 
 
 def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:
@@ -38,15 +39,22 @@ def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:
         raise InputError(loaded.complain(("schema",), str(error))) from error
 
 
-def texts(columns: Columns) -> tuple[str, ...]:
-    """Return the columns that are text and no moment."""
-    return tuple(name for name, column in columns.items() if column.raw_type == "bytes" and not column.is_moment)
+def given_types(columns: Columns) -> dict[str, str]:
+    """Return the DuckDB types that a source should read the columns as; true and false may stand for 1 and 0."""
+    types = {"int": "BIGINT", "float": "DOUBLE", "bytes": "VARCHAR"}
+    return {
+        name: "TIMESTAMP" if column.is_moment else types[column.raw_type]
+        for name, column in columns.items()
+        if not column.is_flag
+    }
 
 
 def resolve(problem: Problem, columns: Columns) -> ModelSpec:
     """Return the complete model: `check` has passed, so every name is there."""
     features = problem.features or {
-        name: default_feature(column) for name, column in columns.items() if name not in _no_features(problem)
+        name: default_feature(column)
+        for name, column in columns.items()
+        if name not in _no_features(problem) and not column.is_list
     }
     types: dict[str, RawType] = {name: columns[name].raw_type for name in [*features, problem.target.column]}  # type: ignore[misc]
     inputs = InputSpec.model_validate({"types": types, "features": _dump(features), "target": problem.target})
@@ -63,8 +71,9 @@ def default_feature(column: SchemaColumn) -> dict[str, Any]:
 
 
 def _no_features(problem: Problem) -> set[str]:
-    """Return the label, and the column that splits by time: a moment that no later row can have teaches nothing."""
-    return {problem.target.column, getattr(problem.split, "column", problem.target.column)}
+    """Return the label, and the column that splits by time or group: a value that no later row has teaches nothing."""
+    by = split_columns(problem.split) if problem.split.by in {"time", "group"} else []
+    return {problem.target.column, *by}
 
 
 def _dump(features: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,10 @@ class RunResult(Settings):
         components: in the order they ran.
         rows: by split.
         rows_without_label: dropped.
+        rows_rejected: refused while reading, in the quarantine.
+        rows_duplicated: that equal an earlier row.
+        rows_overlapping: outside of the train split, that equal a training row.
+        spans: that were read; empty without spans.
         features: how many.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
@@ -56,6 +60,10 @@ class RunResult(Settings):
     components: list[ComponentResult]
     rows: dict[str, int]
     rows_without_label: int
+    rows_rejected: int
+    rows_duplicated: int
+    rows_overlapping: int
+    spans: tuple[str, ...]
     features: int
     evaluated_split: str
     metrics: list[SliceMetrics]
@@ -74,7 +82,7 @@ def peak_memory_bytes() -> int:
 
 def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
     """Read the result of `run` from its artifacts."""
-    from pipeline.splits import names
+    from pipeline.splits import judged, names
 
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
@@ -91,8 +99,12 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         ],
         rows={split: examples[f"rows_{split}"].int_value for split in splits},
         rows_without_label=examples["rows_without_label"].int_value,
+        rows_rejected=sum(count for each in plan.stages for count in each.rejected.values()),
+        rows_duplicated=sum(each.duplicates for each in plan.stages),
+        rows_overlapping=examples["rows_overlapping"].int_value,
+        spans=plan.request.spans,
         features=len(plan.spec.inputs.features),
-        evaluated_split=splits[-1],
+        evaluated_split=judged(plan.problem.split),
         metrics=metrics,
         blessed=blessed,
         refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),

@@ -85,6 +85,8 @@ def suggest_target(label: Profile) -> Target:
 
 
 def _no_label(label: Profile) -> str | None:
+    if label.column.is_list:
+        return "expected one value a row, received lists"
     if label.present == 0:
         return "expected values, received a column in which every row is missing"
     if label.present < LEAST_ROWS:
@@ -119,6 +121,8 @@ def left_out(profile: Profile) -> str | None:
     """Return why the column can't be a feature, or None."""
     if profile.present == 0:
         return "every row is missing"
+    if profile.column.is_list:
+        return "a list of values: no kind of feature takes one yet"
     if profile.distinct == 1 and not profile.missing:
         return f"the same value in every row, {profile.values[0][0]!r:.40}"
     if profile.is_text:

@@ -3,20 +3,19 @@
 import glob
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from models.raw import RawType
 from models.settings import Settings
+from pipeline.convert import Conversion, convert
 from pipeline.errors import InputError
 from pipeline.ingest import BATCH_ROWS, example_schema, to_examples
 from pipeline.problem import LoadedProblem
-from pipeline.profile import MOMENT
-from pipeline.resolve import schema_columns, texts
-from pipeline.sources import quote
-from pipeline.splits import identifier
-from pipeline.tables import Column, describe, explain_errors, open_source
+from pipeline.resolve import given_types, schema_columns
+from pipeline.sources import REJECTED
+from pipeline.sql import identifier, quote
+from pipeline.tables import describe, explain_errors, open_source
 from schemas.anomalies import Anomaly, bounds, explain
-from schemas.store import SchemaColumn, read_schema
+from schemas.store import read_schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 TABLE = "__validated"
 EXAMPLES = 3
-A_MOMENT = "a date or a time as in 2024-05-31 or 2024-05-31T18:30:00Z"
-SQL_TYPES: dict[RawType, str] = {"int": "BIGINT", "float": "FLOAT", "bytes": "VARCHAR"}
 Environment = Literal["TRAINING", "SERVING"]
 
 
@@ -46,24 +43,6 @@ class Report(Settings):
     anomalies: tuple[Anomaly, ...]
 
 
-class Check(NamedTuple):
-    """A column beside what the schema says of it.
-
-    Attributes:
-        column: as the data has it.
-        raw_type: what its values become.
-        value: SQL: the value as an example holds it, NULL where it is unfit.
-        unfit: SQL: whether a value can't be read as the schema's type.
-        wanted: that type, in words.
-    """
-
-    column: Column
-    raw_type: RawType
-    value: str
-    unfit: str = ""
-    wanted: str = ""
-
-
 def validate(loaded: LoadedProblem, data: Path | None) -> Report:
     """Return how the problem's table, or the one with `data` in place of its first file, differs from the schema.
 
@@ -77,12 +56,11 @@ def validate(loaded: LoadedProblem, data: Path | None) -> Report:
         )
     expected, schema = schema_columns(loaded, loaded.schema_path), read_schema(loaded.schema_path)
     source = loaded.problem.source if data is None else _replace(loaded.problem.source, data)
-    with open_source(source, loaded.root, texts(expected)) as connection:
-        flags = {feature.name for feature in schema.feature if feature.HasField("bool_domain")}
+    with open_source(source, loaded.root, given_types(expected)) as connection:
         found = describe(connection)
-        checks = [_check(column, expected.get(name), is_flag=name in flags) for name, column in found.items()]
+        checks = [convert(column, expected.get(name)) for name, column in found.items()]
         with explain_errors():
-            connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT * FROM source")
+            connection.execute(f"CREATE TEMP TABLE {TABLE} AS SELECT * FROM source").fetchall()
             rows: int = connection.sql(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0]
         if rows == 0:
             raise InputError(f"{data or 'source'}: expected rows, received none")
@@ -102,39 +80,14 @@ def _replace(source: Any, data: Path) -> Any:
     return source.model_copy(update={"files": source.files | {next(iter(source.files)): file}})
 
 
-def _check(column: Column, expected: SchemaColumn | None, *, is_flag: bool) -> Check:
-    """Return how the column becomes what the schema asks for; a column that the schema does not have stays as it is."""
-    raw_type: RawType = expected.raw_type if expected else column.raw_type  # type: ignore[assignment]
-    plain = Check(column, raw_type, f"CAST({column.convert(raw_type)} AS {SQL_TYPES[raw_type]})")
-    text = f"CAST({column.convert('bytes')} AS VARCHAR)"
-    number = f"try_cast({text} AS DOUBLE)"
-    if expected is None or raw_type == column.raw_type != "bytes":
-        return plain
-    if raw_type == "bytes":
-        is_moment = column.is_moment or not expected.is_moment
-        return plain if is_moment else _guard(plain, text, f"NOT regexp_full_match({text}, {quote(MOMENT)})", A_MOMENT)
-    if raw_type == "float":
-        return _guard(plain, f"try_cast({text} AS FLOAT)", f"{number} IS NULL", "a number")
-    if is_flag:
-        # one odd cell makes DuckDB read the others, `true` and `false`, as text
-        number = f"coalesce({number}, CAST(try_cast({text} AS BOOLEAN) AS DOUBLE))"
-        return _guard(plain, f"try_cast({number} AS BIGINT)", f"{number} IS NULL", "true, false, 1 or 0")
-    # NaN is a missing value, no unfit one
-    unfit = f"{number} IS NULL OR (NOT isnan({number}) AND ({number} <> trunc({number}) OR abs({number}) > 9e18))"
-    return _guard(plain, f"try_cast({text} AS BIGINT)", unfit, "a whole number")
-
-
-def _guard(plain: Check, value: str, unfit: str, wanted: str) -> Check:
-    return plain._replace(value=f"CASE WHEN {unfit} THEN NULL ELSE {value} END", unfit=unfit, wanted=wanted)
-
-
 def _find(
-    connection: "duckdb.DuckDBPyConnection", checks: list[Check], schema: "Schema", environment: Environment
+    connection: "duckdb.DuckDBPyConnection", checks: list[Conversion], schema: "Schema", environment: Environment
 ) -> list[Anomaly]:
     """Return the values that don't fit their column's type, and what TFDV finds among the others."""
     import tensorflow_data_validation as tfdv
 
     unfit = [anomaly for check in checks if check.unfit for anomaly in _unfit(connection, check)]
+    unfit += _rejected(connection)
     names = {anomaly.feature for anomaly in unfit}
     found = explain(tfdv.validate_statistics(_statistics(connection, checks), schema, environment), schema)
     # an unfit value is no missing one, but that is how it looks to TFDV
@@ -146,7 +99,7 @@ def _find(
     return sorted([*unfit, *detailed], key=lambda anomaly: places.get(anomaly.feature, len(places)))
 
 
-def _unfit(connection: "duckdb.DuckDBPyConnection", check: Check) -> list[Anomaly]:
+def _unfit(connection: "duckdb.DuckDBPyConnection", check: Conversion) -> list[Anomaly]:
     name = identifier(check.column.name)
     found, examples = _values(connection, name, f"{name} IS NOT NULL AND ({check.unfit})")
     if not examples:
@@ -163,10 +116,31 @@ def _unfit(connection: "duckdb.DuckDBPyConnection", check: Check) -> list[Anomal
     ]
 
 
+def _rejected(connection: "duckdb.DuckDBPyConnection") -> list[Anomaly]:
+    """Return the rows that could not be read, by column and reason, with the places of the first ones."""
+    with explain_errors():
+        found = connection.sql(
+            f"SELECT coalesce(\"column\", ''), any_value(reason), list(DISTINCT value ORDER BY value)[:{EXAMPLES}], "
+            f"count(*), min_by(file, line), min(line) FROM {REJECTED} "
+            "GROUP BY 1, CASE WHEN \"column\" IS NULL THEN regexp_extract(reason, '^[a-z ]+') END ORDER BY 1"
+        ).fetchall()
+    return [
+        Anomaly(
+            feature=column,
+            severity="error",
+            kind="wrong type" if column else "unreadable rows",
+            expected=reason.removeprefix("expected ") if column else "rows as the header says",
+            found=f"{', '.join(map(repr, values)) if column else reason} in {_rows(count)}, first at {file}:{line}",
+            examples=tuple(values),
+        )
+        for column, reason, values, count, file, line in found
+    ]
+
+
 def _with_values(
     connection: "duckdb.DuckDBPyConnection",
     anomaly: Anomaly,
-    checks: Mapping[str, Check],
+    checks: Mapping[str, Conversion],
     features: "Mapping[str, Feature]",
 ) -> Anomaly:
     """Return the anomaly with its number of rows, and the values that are unexpected or out of range."""
@@ -204,7 +178,7 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _statistics(connection: "duckdb.DuckDBPyConnection", checks: list[Check]) -> "DatasetFeatureStatisticsList":
+def _statistics(connection: "duckdb.DuckDBPyConnection", checks: list[Conversion]) -> "DatasetFeatureStatisticsList":
     """Return TFDV's statistics of all rows, batch by batch."""
     import tensorflow_data_validation as tfdv
     from tensorflow_data_validation.statistics import stats_impl
@@ -214,6 +188,8 @@ def _statistics(connection: "duckdb.DuckDBPyConnection", checks: list[Check]) ->
         reader = connection.sql(f"SELECT {selected} FROM {TABLE}").to_arrow_reader(BATCH_ROWS)
     generators = stats_impl.get_generators(tfdv.StatsOptions(), in_memory=True)
     partial = [generator.create_accumulator() for generator in generators]
-    for batch in to_examples(reader, example_schema(reader.schema)):
-        partial = [generator.add_input(kept, batch) for generator, kept in zip(generators, partial, strict=True)]
+    schema = example_schema(reader.schema)
+    for batch in reader:
+        examples = to_examples(batch, schema)
+        partial = [generator.add_input(kept, examples) for generator, kept in zip(generators, partial, strict=True)]
     return stats_impl.extract_statistics_output(partial, generators)

@@ -42,6 +42,16 @@ class Workspace(NamedTuple):
         return self.folder / "inputs"
 
     @property
+    def stages(self) -> Path:
+        """What was read of the source, a folder a span, named by the digest of its rows."""
+        return self.folder / "stages"
+
+    @property
+    def quarantine(self) -> Path:
+        """The rows that the last reading refused; there is no such file if there were none."""
+        return self.folder / "quarantine.parquet"
+
+    @property
     def serving(self) -> Path:
         """TensorFlow Serving's base path of the model: one integer folder a version."""
         return self.home / "serving" / self.name
