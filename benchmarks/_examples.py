@@ -2,27 +2,23 @@
 
 from pathlib import Path
 
+import pipeline.graph  # noqa: F401  what plan_run imports late must not count
 from models.spec import ModelSpec
-from pipeline.ingest import Request, write_examples
+from pipeline.ingest import write_examples
+from pipeline.preflight import prepare
 from pipeline.problem import load_problem
-from pipeline.resolve import read_columns, resolve
+from pipeline.run import plan_run
+from pipeline.workspace import Workspace
 
 
 def ingest(problem: Path, folder: Path) -> tuple[ModelSpec, dict[str, int]]:
-    """Write `Split-NAME/examples.parquet` below `folder`; return the complete model and the rows by split."""
+    """Write `Split-NAME/examples-*.parquet` below `folder`; return the complete model and the rows by split."""
     loaded = load_problem(problem)
-    columns = read_columns(loaded, whole=True)
-    request = Request(
-        source=loaded.problem.source,
-        root=loaded.root,
-        split=loaded.problem.split,
-        label=loaded.problem.target.column,
-        types={name: column.raw_type for name, column in columns.items()} if loaded.schema_path else {},
-        digest="",
-    )
-    return resolve(loaded.problem, columns), write_examples(request, folder).rows
+    workspace = Workspace(folder / "workspace", loaded.problem.name)
+    plan = plan_run(loaded, prepare(loaded, workspace), workspace)
+    return plan.spec, write_examples(plan.request, folder).rows
 
 
-def parquet(folder: Path, split: str) -> Path:
-    """Return the file of a split."""
-    return folder / f"Split-{split}" / "examples.parquet"
+def parquet(folder: Path, split: str) -> list[Path]:
+    """Return the files of a split, in order."""
+    return sorted((folder / f"Split-{split}").glob("examples-*.parquet"))

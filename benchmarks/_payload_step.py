@@ -70,13 +70,13 @@ def prepare_write(folder: Path, kind: str, _inputs: InputSpec) -> Callable[[], N
 
     from pipeline.ingest import BATCH_ROWS as GROUP_ROWS
 
-    source = pq.ParquetFile(parquet(folder / "source", "train"))
-    batches = list(source.iter_batches(GROUP_ROWS))
+    files = [pq.ParquetFile(file) for file in parquet(folder / "source", "train")]
+    batches = [batch for file in files for batch in file.iter_batches(GROUP_ROWS)]
     target = payload(folder, kind)
     target.parent.mkdir(parents=True, exist_ok=True)
 
     def write_parquet() -> None:
-        with pq.ParquetWriter(target, source.schema_arrow, compression="zstd") as writer:
+        with pq.ParquetWriter(target, files[0].schema_arrow, compression="zstd") as writer:
             for batch in batches:
                 writer.write_batch(batch)
 

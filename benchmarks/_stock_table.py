@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from _examples import ingest, parquet
 
-from pipeline.splits import identifier
+from pipeline.sql import identifier
 
 
 def main() -> None:
@@ -30,13 +30,14 @@ def main() -> None:
     print(json.dumps({"rows": rows, "seconds": time.perf_counter() - began}))
 
 
-def write_csv(source: Path, target: Path) -> None:
+def write_csv(sources: list[Path], target: Path) -> None:
     """Write examples (lists of one value, or null) as CSV with a header, missing values as empty cells."""
-    fields = pq.read_schema(source)
+    fields = pq.read_schema(sources[0])
     columns = ", ".join(
         f"{read_value(identifier(field.name), field.type.value_type)} AS {identifier(field.name)}" for field in fields
     )
-    duckdb.execute(f"COPY (SELECT {columns} FROM read_parquet('{source}')) TO '{target}' (FORMAT csv, HEADER)")
+    scan = f"read_parquet({[str(source) for source in sources]})"
+    duckdb.execute(f"COPY (SELECT {columns} FROM {scan}) TO '{target}' (FORMAT csv, HEADER)")
 
 
 def read_value(column: str, arrow_type: pa.DataType) -> str:

