@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.schema_commands import app as schema_app
 
 if TYPE_CHECKING:
     from pipeline.problem import LoadedProblem
@@ -119,14 +120,16 @@ def check(
         columns = read_columns(loaded, whole=False)
         check_problem(loaded, columns)
         inputs = resolve(loaded.problem, columns).inputs
-        checked.append({"problem": loaded.problem.name, "types": inputs.types, "features": len(inputs.features)})
+        types = {name: column.raw_type for name, column in columns.items()}
+        used = len(inputs.features)
+        checked.append({"problem": loaded.problem.name, "types": types, "used": list(inputs.types), "features": used})
     if as_json:
         _print_json(checked)
         return
     for path, found in zip(problems, checked, strict=True):
         typer.echo(f"{path}: ok, {found['features']} features")
         for column, raw_type in found["types"].items() if len(problems) == 1 else ():
-            typer.echo(f"  {raw_type:<6} {column}")
+            typer.echo(f"  {raw_type:<6} {column}{'' if column in found['used'] else '   (not used)'}")
 
 
 @app.command()
@@ -155,22 +158,27 @@ def show(problem: ProblemFile, as_json: AsJson = False) -> None:
 def run(
     problem: ProblemFile,
     ask: Annotated[int, typer.Option(help="Ask the pushed model about this many held-out rows over REST.", min=0)] = 0,
+    span: Annotated[
+        str | None, typer.Option(help="Let the range of spans end here: 7, 2013-07, ... (left out: the newest).")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="Evaluate on this fold of split.folds.", min=0)] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline: ingest, validate, transform, train, evaluate, push."""
     from pipeline.console import capture_output
+    from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
-    from pipeline.run import preflight
     from pipeline.run import run as run_problem
 
     loaded, workspace = _load(problem)
+    loaded = loaded.with_fold(fold)
     fetch_data(loaded)
-    columns = preflight(loaded)
+    prepared = prepare(loaded, workspace, span)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     with capture_output(log, verbose=verbose) as screen:
-        result = run_problem(loaded, columns, workspace, screen, log)
-        asked = _ask(loaded, columns, workspace, ask) if ask and result.pushed else None
+        result = run_problem(loaded, prepared, workspace, screen, log)
+        asked = _ask(loaded, prepared.columns, workspace, ask) if ask and result.pushed else None
     if as_json:
         _print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
     else:
@@ -188,10 +196,10 @@ def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: i
     from pipeline.ask import ask
     from pipeline.lineage import read_runs
     from pipeline.resolve import resolve
-    from pipeline.splits import names
+    from pipeline.splits import judged
 
     examples = Path(read_runs(workspace, 1)[0].output("Examples").uri)
-    split = names(loaded.problem.split)[-1]
+    split = judged(loaded.problem.split)
     return ask(workspace, examples / f"Split-{split}", resolve(loaded.problem, columns).inputs, count)
 
 
@@ -304,6 +312,37 @@ def validate(
         _print(render_anomalies(report))
     if report.anomalies:
         raise typer.Exit(1)
+
+
+app.add_typer(schema_app, name="schema")
+quarantine = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("show")
+def show_quarantine(
+    problem: ProblemFile,
+    limit: Annotated[int, typer.Option("--rows", help="Show so many.", min=1)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Print refused rows with file, line, column, value and reason."""
+    from pipeline.quarantine import read_quarantine
+    from pipeline.render import render_quarantine
+
+    rows, total = read_quarantine(_load(problem)[1], limit)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print(render_quarantine(rows, total))
+
+
+@quarantine.command("export")
+def export(problem: ProblemFile, out: Annotated[Path, typer.Argument(help="A .parquet, .csv or .jsonl file.")]) -> None:
+    """Write all refused rows to a file, to mend and to bring back."""
+    from pipeline.quarantine import export_quarantine
+
+    count = export_quarantine(_load(problem)[1], out)
+    typer.echo(f"wrote {count:,} refused {'row' if count == 1 else 'rows'} to {out}")
 
 
 if __name__ == "__main__":

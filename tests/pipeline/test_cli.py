@@ -71,7 +71,9 @@ def test_check_says_ok_and_types(penstock, problem):
 
 def test_check_as_json(penstock, problem):
     (checked,) = json.loads(penstock("check", problem, "--json").stdout)
-    assert checked == {"problem": "sales", "types": {"price": "float", "shop": "bytes", "sold": "int"}, "features": 2}
+    types = {"price": "float", "shop": "bytes", "sold": "int"}
+    assert checked | {"used": None} == {"problem": "sales", "types": types, "used": None, "features": 2}
+    assert set(checked["used"]) == set(types)
 
 
 def test_show_fills_in_defaults(penstock, problem):
@@ -94,7 +96,7 @@ def test_show_prints_yaml_that_loads(penstock, problem):
         (YAML.replace("column: sold", "column: sould"), "target.column: no column 'sould' in the table; near: sold"),
         (YAML.replace("sales.csv", "none.csv"), "none.csv: no such file"),
         (YAML + "nmae: x\n", "sales.yaml:4: nmae: unknown key"),
-        (YAML.replace("kind: csv", "kind: cvs"), "source.kind: expected one of 'csv', 'parquet', received 'cvs'"),
+        (YAML.replace("kind: csv", "kind: cvs"), "source.kind: expected one of 'csv', 'delta', 'jsonl'"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_2(penstock, problem, text, message):
@@ -111,7 +113,7 @@ def test_label_with_one_class_stops_before_tensorflow(penstock, problem):
     done = penstock("run", problem)
     assert done.returncode == 2
     assert "sales.yaml:3: target.column: 'sold' has one class only, 1 in all 50 rows" in done.stderr
-    assert not (problem.parent / ".penstock").exists()
+    assert not list(problem.parent.glob(".penstock/*/metadata.sqlite"))
 
 
 def test_label_without_values(penstock, problem):
