@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Types = Mapping[str, str]
-"""DuckDB's type by column: BOOLEAN, BIGINT, FLOAT, DOUBLE, DATE, TIMESTAMP or VARCHAR, or a list of one (`BIGINT[]`)."""
+"""DuckDB's type by column: BOOLEAN, BIGINT, FLOAT, DOUBLE, DATE, TIMESTAMP, VARCHAR, or a list of one (`BIGINT[]`)."""
 REJECTED = "__rejected"
 """Table of refused rows: `file, line, column, value, reason, row, lines`, all text but the first line and the number of
 lines; null where nobody knows."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = (".parquet",)
+PART_ROWS = 1_000_000
 
 
 class Params(FileParams):
@@ -25,6 +26,38 @@ class Params(FileParams):
     """
 
     kind: Literal["parquet"] = "parquet"
+
+
+class RowGroups(Params):
+    """A part of one file, for a worker.
+
+    Attributes:
+        first: row, from 0.
+        last: row.
+    """
+
+    first: int
+    last: int
+
+
+def divide(files: Sequence[Path], params: Params) -> list[tuple[list[Path], Params]]:
+    """Return parts of whole row groups, each of about PART_ROWS rows or of one group, and none of two files.
+
+    Partitions are one part: the type of a column that the folders give depends on all of them.
+    """
+    import pyarrow.parquet as pq
+
+    if any(_key(file.parent.name) for file in files):
+        return [(list(files), params)]
+    parts: list[tuple[list[Path], Params]] = []
+    for file in files:
+        metadata, first, count = pq.read_metadata(file), 0, 0
+        for index in range(metadata.num_row_groups):
+            count += metadata.row_group(index).num_rows
+            if count - first >= PART_ROWS or index == metadata.num_row_groups - 1:
+                parts.append(([file], RowGroups(**params.model_dump(), first=first, last=count - 1)))
+                first = count
+    return parts
 
 
 def look(
@@ -43,6 +76,11 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
     columns = _shared_columns(connection, files)
     keys = _partition_keys(files, columns)
     paths = f"[{', '.join(quote(str(file)) for file in files)}]"
+    if isinstance(params, RowGroups):
+        return (
+            f"(SELECT * EXCLUDE (file_row_number) FROM read_parquet({paths}, file_row_number = true, "
+            f"hive_partitioning = false) WHERE file_row_number BETWEEN {params.first} AND {params.last})"
+        )
     if not keys:
         return f"read_parquet({paths}, hive_partitioning = false)"
     partitioned = f"read_parquet({paths}, hive_partitioning = true, hive_types_autocast = true)"

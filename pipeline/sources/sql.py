@@ -96,6 +96,27 @@ class Params(TableParams):
         return self
 
 
+class KeyRange(Params):
+    """A part of the rows, for a worker.
+
+    Attributes:
+        condition: SQL of the database that holds for its rows.
+    """
+
+    condition: str
+
+
+def divide(files: Sequence[Path], params: Params) -> list[tuple[list[Path], Params]]:
+    """Return a part for each range of `partition`, or one; what changes meanwhile may be read twice or not at all."""
+    database = log_in(params.url)
+    source = Request(database, [_query(files, params, database)], 1, "source.query" if params.query else "source.table")
+    ranges = _ranges(source, params.partition)
+    parts: list[tuple[list[Path], Params]] = [
+        (list(files), KeyRange(**params.model_dump(), condition=condition)) for condition in ranges
+    ]
+    return parts or [(list(files), params)]
+
+
 def anchor(params: Params, root: Path) -> Params:
     """Return `params` with the path of a SQLite file made absolute."""
     prefix = "sqlite:///"
@@ -129,7 +150,7 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
         condition = f" WHERE {sqlite_types.good_rows()}"
     else:
         base, selected, condition = f"SELECT * FROM ({query}\n) AS q", "", ""
-    ranges = _ranges(source, params.partition)
+    ranges = [params.condition] if isinstance(params, KeyRange) else _ranges(source, params.partition)
     queries = [f"{base} WHERE {each}" for each in ranges] or [base if database.kind == "sqlite" else query]
     streams = _register(connection, source, queries, params.partition.count if params.partition else 1)
     stream, rows = next(iter(streams.items()))

@@ -1,5 +1,6 @@
 """The same stage, read in parts by Beam."""
 
+import sqlite3
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,39 @@ def test_parts_make_the_stage_that_one_reader_makes(tmp_path):
     assert (whole.rows, whole.rejected) == (300, {"data": 3})
     assert len(rows_files(tmp_path / "many", parts.digest)) == 3
     assert len(rejected_files(tmp_path / "many", parts.digest)) == 3
+
+
+def test_row_groups_are_parts(tmp_path, monkeypatch):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parquet = discover("pipeline.sources")["parquet"]
+    monkeypatch.setattr(parquet, "PART_ROWS", 60)
+    for number in range(2):
+        table = pa.table({"n": range(number * 100, number * 100 + 100), "t": ["a", "b"] * 50})
+        pq.write_table(table, tmp_path / f"{number}.parquet", row_group_size=30)
+    asked = Reading(parquet.Params(files="*.parquet"), tmp_path, {}, {})
+    whole = stage(asked, tmp_path / "one")
+    assert stage(asked, tmp_path / "many", on_beam) == whole
+    ranges = [(params.first, params.last) for _, params in parquet.divide([tmp_path / "0.parquet"], asked.source)]
+    assert ranges == [(0, 59), (60, 99)]
+    assert len(rows_files(tmp_path / "many", whole.digest)) == 4
+
+
+def test_ranges_of_a_key_are_parts(tmp_path):
+    connection = sqlite3.connect(tmp_path / "data.sqlite")
+    connection.execute("CREATE TABLE data (id INTEGER, x REAL)")
+    connection.executemany("INSERT INTO data VALUES (?, ?)", [(None if n == 7 else n, n / 2) for n in range(100)])
+    connection.commit()
+    connection.close()
+    sql = discover("pipeline.sources")["sql"]
+    asked = Reading(
+        sql.Params(url="sqlite:///data.sqlite", table="data", partition={"column": "id", "count": 3}), tmp_path, {}, {}
+    )
+    whole = stage(asked, tmp_path / "one")
+    assert (whole.rows, whole.duplicates) == (100, 0)
+    assert stage(asked, tmp_path / "many", on_beam).digest == whole.digest
+    assert len(rows_files(tmp_path / "many", whole.digest)) == 3
 
 
 def test_equal_rows_in_two_parts_are_counted(tmp_path):
