@@ -28,7 +28,10 @@ def read_columns(loaded: LoadedProblem, *, whole: bool) -> Columns:
 
 def table_columns(found: dict[str, Column]) -> Columns:
     """Return the columns as a schema would name them that knows nothing but the table's types."""
-    return {name: SchemaColumn(name, column.raw_type, is_moment=column.is_moment, is_list=column.is_list) for name, column in found.items()}
+    return {
+        name: SchemaColumn(name, column.raw_type, is_moment=column.is_moment, is_list=column.is_list)
+        for name, column in found.items()
+    }
 
 
 def schema_columns(loaded: LoadedProblem, path: Path) -> Columns:
