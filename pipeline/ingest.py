@@ -37,7 +37,9 @@ class Request(Settings):
         split: which rows train, which evaluate, which test.
         label: rows without it are dropped and counted.
         max_overlap: share of the evaluated rows that may be training rows as well.
-        query_digest: SHA-256 of the SQL over the tables.
+        span: TFX's number of the latest span, 0 without spans.
+        version: of that span, 0 without versions.
+        query: the SQL text over the tables, empty without one.
         code: digest of the code that writes.
     """
 
@@ -47,7 +49,9 @@ class Request(Settings):
     split: Split
     label: str
     max_overlap: float = 1.0
-    query_digest: str = ""
+    span: int = 0
+    version: int = 0
+    query: str = ""
     code: str = ""
 
 

@@ -10,7 +10,7 @@ from models.discovery import discover
 from pipeline.convert import Conversion, convert
 from pipeline.errors import InputError
 from pipeline.facts import column_facts, presence
-from pipeline.preflight import span_sources
+from pipeline.preflight import chosen_spans, span_sources
 from pipeline.problem import LoadedProblem
 from pipeline.profile import read_profiles
 from pipeline.sources import REJECTED
@@ -42,7 +42,7 @@ def open_rows(
     if data is not None:
         source = _with_first(loaded.problem.source, data)
         loaded = loaded._replace(problem=loaded.problem.model_copy(update={"source": source}))
-    sources = span_sources(loaded)
+    sources = span_sources(loaded, chosen_spans(loaded))
     with connect() as connection:
         for index, source in enumerate(sources.values()):
             _read(connection, source, loaded.root, given, index)

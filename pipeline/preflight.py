@@ -10,7 +10,7 @@ from pipeline.problem import LoadedProblem
 from pipeline.quarantine import refuse_excess, write_quarantine
 from pipeline.reader import Reading
 from pipeline.resolve import Columns, given_types, schema_columns, table_columns
-from pipeline.spans import choose, find_spans, has_spans
+from pipeline.spans import Span, choose, find_spans, has_spans
 from pipeline.sql import identifier, quote
 from pipeline.stage import Stage, keep_only, rows_files, stage
 from pipeline.tables import connect
@@ -24,11 +24,15 @@ class Prepared(NamedTuple):
         columns: by the curated schema, else by the table.
         stages: what was read, one a span.
         spans: their names; empty without spans.
+        span: TFX's number of the latest one, 0 without spans.
+        version: of that one, 0 without versions.
     """
 
     columns: Columns
     stages: tuple[Stage, ...]
     spans: tuple[str, ...]
+    span: int = 0
+    version: int = 0
 
 
 def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = None) -> Prepared:
@@ -41,7 +45,8 @@ def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = No
     curated = schema_columns(loaded, loaded.schema_path) if loaded.schema_path else {}
     if curated:
         check(loaded, curated)
-    sources = span_sources(loaded, latest)
+    spans = chosen_spans(loaded, latest)
+    sources = span_sources(loaded, spans)
     stages = tuple(
         stage(Reading(source, loaded.root, curated, given_types(curated)), workspace.stages)
         for source in sources.values()
@@ -56,28 +61,41 @@ def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = No
     if not curated:
         check(loaded, columns)
     _refuse_missing(loaded, columns, stages[0])
-    return Prepared(columns, stages, tuple(sources) if len(sources) > 1 or "" not in sources else ())
+    newest = spans[-1] if spans else None
+    return Prepared(
+        columns,
+        stages,
+        tuple(span.name for span in spans),
+        span=newest.number if newest else 0,
+        version=(newest.version or 0) if newest else 0,
+    )
 
 
-def span_sources(loaded: LoadedProblem, latest: str | None = None) -> dict[str, object]:
-    """Return the source of each chosen span by its name; a source without spans is the span `""`.
+def chosen_spans(loaded: LoadedProblem, latest: str | None = None) -> list[Span]:
+    """Return the spans to read, up to `latest`, ascending; none if the source has no spans.
 
     Raises:
         InputError: no such span.
     """
-    source = loaded.problem.source
-    files = getattr(source, "files", {})
+    files = getattr(loaded.problem.source, "files", {})
     tables = files if isinstance(files, dict) else {"data": files}
     if not has_spans(tables):
         if latest is not None:
             raise InputError(
                 loaded.complain(("source", "files"), f"no {{SPAN}} or date in it, received --span {latest}")
             )
+        return []
+    return choose(find_spans(tables, loaded.root), loaded.problem.source.spans, latest)
+
+
+def span_sources(loaded: LoadedProblem, spans: Sequence[Span]) -> dict[str, object]:
+    """Return the source of each span by its name; a source without spans is the span `""`."""
+    source = loaded.problem.source
+    if not spans:
         return {"": source}
-    chosen = choose(find_spans(tables, loaded.root), source.spans, latest)
+    is_one = isinstance(source.files, str)
     return {
-        span.name: source.model_copy(update={"files": span.paths if isinstance(files, dict) else span.paths["data"]})
-        for span in chosen
+        span.name: source.model_copy(update={"files": span.paths["data"] if is_one else span.paths}) for span in spans
     }
 
 

@@ -1,6 +1,5 @@
 """penstock run: from a loaded problem to a RunResult."""
 
-import hashlib
 import logging
 import time
 from datetime import UTC, datetime
@@ -44,7 +43,6 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
     from pipeline.graph import Plan
 
     problem, columns = loaded.problem, prepared.columns
-    query = prepared.stages[0].query
     request = Request(
         stages=tuple(each.digest for each in prepared.stages),
         spans=prepared.spans,
@@ -52,7 +50,9 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         split=problem.split,
         label=problem.target.column,
         max_overlap=problem.source.max_overlap,
-        query_digest=hashlib.sha256(query.encode()).hexdigest() if query else "",
+        span=prepared.span,
+        version=prepared.version,
+        query=prepared.stages[0].query,
         code=code_digest(["pipeline.components.example_gen"]),
     )
     names = sorted({name for keys in problem.evaluation.slices for name in keys})

@@ -14,7 +14,8 @@ from models.discovery import discover
 from models.raw import RawType
 from pipeline.errors import InputError
 from pipeline.guess import may_be_other
-from pipeline.sources import REJECTED, Types
+from pipeline.sources import REJECTED, Spans, Types
+from pipeline.spans import choose, find_spans, has_spans
 from pipeline.sql import identifier
 
 if TYPE_CHECKING:
@@ -163,9 +164,14 @@ def _kind_of(file: Path) -> str | None:
 
 
 def table_files(source: Any, root: Path) -> dict[str, list[Path]]:
-    """Return the files of each table by its name; a path without wildcards is there even if its file is not."""
+    """Return the files of each table by its name; a path without wildcards is there even if its file is not.
+
+    Of a source with spans these are the latest span's.
+    """
     files = getattr(source, "files", {})
     named = files if isinstance(files, dict) else {"data": files}
+    if has_spans(named):
+        named = choose(find_spans(named, root), Spans(), None)[-1].paths
     suffixes = discover("pipeline.sources")[source.kind].SUFFIXES
     return {table: _expand(pattern, root, suffixes) for table, pattern in named.items()}
 

@@ -1,5 +1,6 @@
 """ExampleGen: any source as a standard `Examples` artifact with a Parquet payload, written by Beam part by part."""
 
+import hashlib
 from pathlib import Path
 
 import apache_beam as beam
@@ -42,5 +43,7 @@ def describe(examples: standard_artifacts.Examples, request: Request, counts: Co
     examples.set_int_custom_property("rows_without_label", counts.dropped)
     examples.set_int_custom_property("rows_overlapping", counts.overlap)
     examples.set_string_custom_property("content_digest", " ".join(request.stages))
-    examples.set_string_custom_property("query_digest", request.query_digest)
+    examples.set_string_custom_property("query", request.query)
+    examples.set_string_custom_property("query_digest", hashlib.sha256(request.query.encode()).hexdigest())
     examples.set_string_custom_property("spans", " ".join(request.spans))
+    examples.span, examples.version = request.span, request.version

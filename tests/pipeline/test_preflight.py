@@ -1,5 +1,6 @@
 """What `penstock run` finds out before TensorFlow is loaded."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from pipeline.errors import BlockedError, InputError
 from pipeline.preflight import prepare
 from pipeline.problem import load_problem
 from pipeline.quarantine import export_quarantine, read_quarantine
+from pipeline.resolve import read_columns
 from pipeline.stage import rows_files
+from pipeline.tables import table_files
 from pipeline.workspace import Workspace
 
 YAML = """
@@ -39,7 +42,15 @@ def test_a_rolling_range_ends_at_the_newest_span_or_the_one_asked_for(folder):
     assert read(folder).spans == ("2013-06", "2013-07")
     prepared = read(folder, latest="2013-06")
     assert prepared.spans == ("2013-05", "2013-06")
+    assert prepared.span == (date(2013, 6, 1) - date(1970, 1, 1)).days
     assert [each.rows for each in prepared.stages] == [100, 100]
+
+
+def test_other_commands_look_at_the_newest_span(folder):
+    (folder / "sales.yaml").write_text(YAML)
+    loaded = load_problem(folder / "sales.yaml")
+    assert set(read_columns(loaded, whole=False)) == {"sold", "price"}
+    assert table_files(loaded.problem.source, folder) == {"data": [folder / "days" / "2013-07.csv"]}
 
 
 def test_a_new_span_reads_only_itself(folder):
