@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from pipeline.workspace import Workspace
 
-BEAM_ARGUMENTS = ["--runner=FnApiRunner"]
+STOCK_BEAM_ARGUMENTS = ["--runner=FnApiRunner"]
 THREADS = 2
 
 
@@ -38,10 +38,11 @@ def ingest(problem: Path, home: Path) -> dict[str, Any]:
     """Read the source, then run our ExampleGen over what was read, in the order of `penstock run`."""
     seconds, loaded, prepared, workspace = read(problem, home)
     from pipeline.components.example_gen import ExampleGen
+    from pipeline.graph import BEAM_ARGUMENTS
     from pipeline.run import plan_run
 
     request = plan_run(loaded, prepared, workspace).request
-    component, examples = run_alone(ExampleGen(request=request.model_dump_json()), workspace)
+    component, examples = run_alone(ExampleGen(request=request.model_dump_json()), workspace, BEAM_ARGUMENTS)
     return {
         "read": seconds,
         "component": component,
@@ -74,11 +75,11 @@ def ingest_stock(file: Path, home: Path) -> dict[str, Any]:
     buckets = [tfx.proto.SplitConfig.Split(name=name, hash_buckets=share) for name, share in shares.items()]
     output = tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=buckets))
     component = tfx.components.CsvExampleGen(str(file.parent), output_config=output).with_id("ExampleGen")
-    seconds, examples = run_alone(component, Workspace(home, "stock"))
+    seconds, examples = run_alone(component, Workspace(home, "stock"), STOCK_BEAM_ARGUMENTS)
     return {"seconds": seconds, "splits": splits(examples)}
 
 
-def run_alone(component: Any, workspace: Workspace) -> tuple[float, Any]:
+def run_alone(component: Any, workspace: Workspace, beam_arguments: list[str]) -> tuple[float, Any]:
     """Run a pipeline of this one component; return the seconds that ML Metadata has of it, and its Examples.
 
     Raises:
@@ -96,7 +97,7 @@ def run_alone(component: Any, workspace: Workspace) -> tuple[float, Any]:
             str(workspace.metadata)
         ),
         components=[component],
-        beam_pipeline_args=BEAM_ARGUMENTS,
+        beam_pipeline_args=beam_arguments,
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
     (run,) = read_runs(workspace, 1)

@@ -237,6 +237,23 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def report(
+    problem: ProblemFile,
+    out: Annotated[Path | None, typer.Option(help="The HTML file; left out, one in the workspace.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a page about the data of the newest run: features, splits, drift, label, refused rows."""
+    from pipeline.render import relative
+    from pipeline.report.latest import report_latest
+
+    written = report_latest(*_load(problem), out)
+    if as_json:
+        _print_json({"report": written})
+    else:
+        typer.echo(f"wrote {relative(written)}")
+
+
+@app.command()
 def serve(
     target: Annotated[Path, typer.Argument(metavar="PROBLEM|DIR", help="A problem, or a folder of integer versions.")],
     port: Annotated[int, typer.Option(help="REST port, 0 for a free one.", min=0, max=65535)] = 8501,

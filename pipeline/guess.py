@@ -8,6 +8,9 @@ from pipeline.sql import identifier
 if TYPE_CHECKING:
     import duckdb
 
+UNSURE = "TEXT"
+"""DuckDB's other name of VARCHAR: a column of text that may turn out as something else when more of it is seen."""
+SURE_VALUES = 1_000
 TOLERATED = 0.01
 """Share of a column's values that may be of another type: their rows are refused, the column keeps its type."""
 DATE = r"\d{4}-\d{2}-\d{2}"
@@ -56,6 +59,9 @@ def guess(
         counted = ", ".join(_count(identifier(column)))
         facts = Facts(*connection.execute(f"SELECT {counted} FROM {table}").fetchall()[0])
         found[column] = decide(facts, given.get(column))
+        readable = max(facts.numbers, facts.moments, facts.flags)
+        if found[column] == "VARCHAR" and (facts.present < SURE_VALUES or 2 * readable > facts.present):
+            found[column] = UNSURE
     return found
 
 
@@ -100,4 +106,4 @@ def may_be_other(connection: "duckdb.DuckDBPyConnection", relation: str, texts: 
         return False
     columns = ", ".join(f"CAST({identifier(name)} AS VARCHAR) AS {identifier(name)}" for name in texts)
     found = guess(connection, f"(SELECT {columns} FROM {relation})", texts, {})
-    return any(sql_type != "VARCHAR" for sql_type in found.values())
+    return any(sql_type not in {"VARCHAR", UNSURE} for sql_type in found.values())

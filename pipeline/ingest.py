@@ -5,6 +5,7 @@ in the order of their names, hold the same rows in the same order however many t
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -165,10 +166,15 @@ def write_part(part: Part) -> None:
     with connect() as connection:
         reader = connection.sql(query).to_arrow_reader(BATCH_ROWS)
         schema = example_schema(pa.schema([field for field in reader.schema if field.name != HASH]))
-        with pq.ParquetWriter(part.file, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(part.file, schema, compression="zstd") as writer, ThreadPoolExecutor(1) as background:
+            written: Future[object] = background.submit(int)
             for batch in reader:
                 hashes += int(np.sum(batch.column(HASH).to_numpy(), dtype=np.uint64))
-                writer.write_batch(to_examples(batch.drop_columns([HASH]), schema))
+                examples = to_examples(batch.drop_columns([HASH]), schema)
+                # one batch is compressed while DuckDB makes the next
+                written.result()
+                written = background.submit(writer.write_batch, examples)
+            written.result()
             writer.add_key_value_metadata({SUM: str(hashes % HASHES)})
 
 

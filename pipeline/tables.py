@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from models.discovery import discover
 from models.raw import RawType
 from pipeline.errors import InputError
-from pipeline.guess import may_be_other
+from pipeline.guess import UNSURE, may_be_other
 from pipeline.sources import REJECTED, Spans, Types
 from pipeline.spans import choose, find_spans, has_spans
 from pipeline.sql import identifier
@@ -125,9 +125,7 @@ class Table(NamedTuple):
             columns = connection.sql(f'SELECT DISTINCT "column" FROM ({refused})').fetchall()
             if any(name in types for (name,) in columns):
                 return True
-        if not getattr(self.plugin, "UNTYPED", False):
-            return False
-        texts = [name for name, sql_type in types.items() if sql_type == "VARCHAR" and name not in given]
+        texts = [name for name, sql_type in types.items() if sql_type == UNSURE and name not in given]
         return may_be_other(connection, relation, texts)
 
     def _keep_rejects(self, connection: "duckdb.DuckDBPyConnection") -> None:

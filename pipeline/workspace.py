@@ -37,6 +37,11 @@ class Workspace(NamedTuple):
         return self.folder / "logs"
 
     @property
+    def reports(self) -> Path:
+        """One HTML file a run that somebody asked for."""
+        return self.folder / "reports"
+
+    @property
     def inputs(self) -> Path:
         """Inputs copied under their digest, so that TFX's cache sees their content."""
         return self.folder / "inputs"

@@ -87,7 +87,7 @@ class SourceKind(Protocol):
         Params: its settings.
         SUFFIXES: of its files, `.csv` for one: what is read from a folder, and how `penstock init` knows a file.
 
-    A kind may say more: `UNTYPED`, that its values are all text; `NOT_WHOLE`, with what words a scan fails whose types
+    A kind may say more: `NOT_WHOLE`, with what words a scan fails whose types
     hold for the first rows only; `divide(files, params)`, what several workers read; `data_files(file, params)`, what a
     path stands for; `anchor(params, root)`, its settings with paths made absolute.
     """

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SUFFIXES = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in ("", ".gz", ".zst"))
-UNTYPED = True
 TEXTS = "__texts"
 SAMPLE_ROWS = 20_480
 HEADER_BYTES = 1_000_000

@@ -108,6 +108,23 @@ def test_unchanged_run_is_cached_but_for_the_push_check(first, penstock):
     assert again["metrics"] == first["metrics"]
 
 
+def test_report_of_the_run_is_one_page(first, penstock, folder):
+    penstock("report", "problems/sales.yaml", "--out", "page.html")
+    page = (folder / "page.html").read_text()
+    assert "weight (kg)" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_lineage_knows_what_was_read(first, folder):
+    from pipeline.lineage import read_runs
+    from pipeline.workspace import Workspace
+
+    (*_, oldest) = read_runs(Workspace(folder / ".penstock", "sales"), 10)
+    found = oldest.output("Examples").custom_properties
+    assert {f"digest_{split}" for split in ("train", "eval", "test")} <= set(found)
+    assert found["content_digest"].string_value
+
+
 @pytest.fixture(scope="module")
 def server(first, folder) -> Iterator[str]:
     """The URL of `penstock serve` on the pushed model."""

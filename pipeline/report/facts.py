@@ -1,0 +1,105 @@
+"""Everything that the page shows, worked out from the examples in one reading; no row passes through Python."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from models.settings import Settings
+from pipeline.report.columns import ColumnFacts, read_column
+from pipeline.report.groups import Groups
+from pipeline.report.label import LabelFacts, class_sql, read_label
+from pipeline.report.load import Loaded, load
+from pipeline.report.refused import Refused, read_refused
+from pipeline.report.sources import Counts, Finding, ReportSources
+from pipeline.report.summary import Summary, summarize
+from pipeline.tables import connect, explain_errors
+from schemas.anomalies import Anomaly
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Series(Settings):
+    """A split of this run, or the first split of an earlier one: its name and how many rows it has."""
+
+    name: str
+    rows: int
+
+
+class Facts(Settings):
+    """What a report says.
+
+    Attributes:
+        problem: its name.
+        run_id: TFX's id of the run.
+        created: when the report was made.
+        spans: that were read.
+        series: this run's splits, then the earlier run's first one if there is one.
+        compared: how many of `series` are this run's.
+        columns: in the order of the examples, the label too.
+        label: the label by time and by slice.
+        counts: of rows that did not come this far, or more than once.
+        findings: of the data gate; None if it did not run.
+        table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
+        refused: the quarantine.
+    """
+
+    problem: str
+    run_id: str
+    created: datetime
+    spans: tuple[str, ...]
+    series: tuple[Series, ...]
+    compared: int
+    columns: tuple[ColumnFacts, ...]
+    label: LabelFacts
+    counts: Counts
+    findings: tuple[Finding, ...] | None
+    table_anomalies: tuple[Anomaly, ...] | None
+    refused: Refused
+
+    @property
+    def rows(self) -> int:
+        """Rows of this run's splits."""
+        return sum(series.rows for series in self.series[: self.compared])
+
+
+def read_facts(sources: ReportSources) -> Facts:
+    """Return what the report says of the examples and of what other components found.
+
+    Raises:
+        InputError: examples that are not there, lack a column or are no Parquet files.
+    """
+    with connect() as connection, explain_errors():
+        loaded = load(connection, sources)
+        summary = summarize(connection, loaded)
+        columns = _read_columns(connection, sources, loaded, summary)
+        label = read_label(connection, sources, loaded)
+        refused = read_refused(connection, sources.quarantine)
+    known = {column.name for column in columns}
+    return Facts(
+        problem=sources.problem,
+        run_id=sources.run_id,
+        created=datetime.now(UTC),
+        spans=sources.spans,
+        series=tuple(Series(name=name, rows=rows) for name, rows in zip(loaded.series, summary.rows, strict=True)),
+        compared=loaded.compared,
+        columns=columns,
+        label=label,
+        counts=sources.counts,
+        findings=sources.findings,
+        table_anomalies=None
+        if sources.anomalies is None
+        else tuple(found for found in sources.anomalies if found.feature not in known),
+        refused=refused,
+    )
+
+
+def _read_columns(
+    connection: "duckdb.DuckDBPyConnection", sources: ReportSources, loaded: Loaded, summary: Summary
+) -> tuple[ColumnFacts, ...]:
+    classes = class_sql(connection, sources.label, loaded, summary)
+    columns = []
+    for field in loaded.fields:
+        groups = Groups(connection, field, len(loaded.series), loaded.compared)
+        groups.count(classes, summary.different(field))
+        columns.append(read_column(groups, summary, sources))
+    return tuple(columns)

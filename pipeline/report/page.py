@@ -1,0 +1,99 @@
+"""The report as one HTML file: everything it needs is in it, and its content policy forbids it to load more."""
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.report.facts import Facts, read_facts
+from pipeline.report.sources import ReportSources
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def write_report(sources: ReportSources, out: Path) -> Facts:
+    """Write the report to `out`, as a whole or not at all; return what it says.
+
+    Raises:
+        InputError: examples that are not there, lack a column or are no Parquet files.
+    """
+    facts = read_facts(sources)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    part.write_text(render_report(facts), "utf-8")
+    part.replace(out)
+    return facts
+
+
+class Share(NamedTuple):
+    """A count of rows with what it is a part of, and what it means."""
+
+    name: str
+    rows: int | None
+    of: int | None
+    meaning: str
+
+
+def render_report(facts: Facts) -> str:
+    """Return the page's HTML; everything from the data is escaped."""
+    from pipeline.report.label_view import view_label
+    from pipeline.report.views import view_column
+
+    environment = _environment()
+    columns = [view_column(facts, index) for index in range(len(facts.columns))]
+    script = _resource("page.js")
+    return environment.get_template("page.html").render(
+        facts=facts,
+        columns=columns,
+        anchors={column.facts.name: column.anchor for column in columns},
+        label=view_label(facts),
+        label_column=next(column for column in columns if column.facts.role == "label"),
+        counts=_counts(facts),
+        anomalies=[found for column in columns for found in column.facts.anomalies] + list(facts.table_anomalies or ()),
+        style=environment.filters["safe"](_resource("page.css")),
+        script=environment.filters["safe"](script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _environment() -> "Environment":
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    from pipeline.report import charts, words
+
+    environment = Environment(
+        loader=DictLoader({name: _resource(name) for name in ("page.html", "parts.html")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    added: dict[str, Any] = {"percent": words.percent, "count": words.count, "plural": words.plural}
+    environment.filters.update(added)
+    environment.globals.update({"color": charts.color, "share": words.share})
+    return environment
+
+
+def _resource(name: str) -> str:
+    return resources.files("pipeline.report").joinpath(name).read_text("utf-8")
+
+
+def _counts(facts: Facts) -> list[Share]:
+    """Return what became of the rows, where it was counted."""
+    counts, rows = facts.counts, facts.rows
+    evaluated = rows - facts.series[0].rows
+    found = [
+        Share("read", counts.read, None, "rows of the source's tables"),
+        Share("refused", counts.rejected, counts.read, "could not be read; kept in the quarantine"),
+        Share("without label", counts.without_label, None, "dropped: there is nothing to learn from them"),
+        Share("repeated", counts.repeated, rows, "equal an earlier row"),
+        Share(
+            "overlapping",
+            counts.overlapping,
+            evaluated,
+            f"outside of {facts.series[0].name}, equal one of its rows in all but what the split goes by",
+        ),
+    ]
+    return [each for each in found if each.rows is not None]

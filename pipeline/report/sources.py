@@ -1,0 +1,91 @@
+"""What a report is made of: where the data lies, and what other components found out about it."""
+
+from pathlib import Path
+from typing import Literal
+
+from models.settings import Settings
+from schemas.anomalies import Anomaly
+
+
+class Label(Settings):
+    """What the model predicts.
+
+    Attributes:
+        column: its name.
+        kind: `binary` shows the share of yes, `regression` the mean, `multiclass` the share of each class.
+        positive: the text or number that means yes; without one it is a number above 0.5. Only for `binary`.
+    """
+
+    column: str
+    kind: Literal["binary", "multiclass", "regression"]
+    positive: str | None = None
+
+
+class Counts(Settings):
+    """Rows that were counted on their way into the examples; None: nobody counted.
+
+    Attributes:
+        read: rows that the source has.
+        rejected: refused while reading.
+        without_label: dropped, for there is nothing to learn from them.
+        repeated: that equal an earlier row.
+        overlapping: outside of the train split, that equal a training row in all but what the split goes by.
+    """
+
+    read: int | None = None
+    rejected: int | None = None
+    without_label: int | None = None
+    repeated: int | None = None
+    overlapping: int | None = None
+
+
+class Finding(Settings):
+    """One thing that the data gate found.
+
+    Attributes:
+        severity: `error` blocks the run.
+        name: of the check, such as `leakage`.
+        feature: the column; empty for the table as a whole.
+        message: what was found, in a sentence.
+    """
+
+    severity: Literal["error", "warning"]
+    name: str
+    feature: str = ""
+    message: str
+
+
+class ReportSources(Settings):
+    """What to report on.
+
+    Attributes:
+        problem: its name.
+        run_id: TFX's id of the run.
+        examples: folder with `Split-NAME/examples-*.parquet`.
+        splits: their names; the others are compared with the first one.
+        label: what the model predicts.
+        features: the columns that the model reads; empty for all but the label.
+        time_column: to show the label by; ISO 8601 text or a number.
+        slice_columns: to show the label by.
+        spans: that were read.
+        previous: folder of an earlier run's examples; its first split is compared with this one's.
+        anomalies: where the data is not what the schema says; None if nobody looked.
+        findings: of the data gate; None if it did not run.
+        counts: of rows that did not come this far, or more than once.
+        quarantine: Parquet file with the refused rows, as `pipeline.quarantine` writes it.
+    """
+
+    problem: str
+    run_id: str
+    examples: Path
+    splits: tuple[str, ...]
+    label: Label
+    features: tuple[str, ...] = ()
+    time_column: str | None = None
+    slice_columns: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
+    previous: Path | None = None
+    anomalies: tuple[Anomaly, ...] | None = None
+    findings: tuple[Finding, ...] | None = None
+    counts: Counts = Counts()
+    quarantine: Path | None = None
