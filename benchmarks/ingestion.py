@@ -22,8 +22,8 @@ BARS = {
     "stock": ("stock TFX / Penstock, same rows", "at least 12"),
     "growth": ("ten times the rows: seconds", "at most 12"),
     "memory": ("ten times the rows: peak memory", "at most 1.25"),
-    "duckdb": ("what the further rows take: Penstock / DuckDB", "at most 4"),
-    "duckdb_whole": ("the same over DuckDB's seconds for the whole file", ""),
+    "duckdb_whole": ("the further rows with Penstock / the larger file with DuckDB", "at most 4"),
+    "duckdb": ("the further rows: Penstock / DuckDB", ""),
     "retail": ("1,067,371 lines behind window functions: seconds", "at most 25"),
 }
 

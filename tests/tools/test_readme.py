@@ -21,7 +21,7 @@ def test_section_is_replaced():
 def test_every_section_is_filled():
     text = (ROOT / "README.md").read_text("utf-8")
     sections = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", text, re.DOTALL)
-    assert {name for name, _ in sections} == {"demo", "flights", "stock", "reference"}
+    assert {name for name, _ in sections} == {"demo", "flights", "ingestion", "stock", "reference"}
     assert all(body.strip() for _, body in sections)
 
 
@@ -31,6 +31,16 @@ def test_yaml_of_readme_is_a_problem(tmp_path):
     (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     (tmp_path / "my.yaml").write_text(block)
     assert load_problem(tmp_path / "my.yaml").problem.name == "my"
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/data.md").read_text("utf-8"), re.DOTALL)
+)
+def test_yaml_of_the_data_page_is_a_source(tmp_path, block):
+    from pipeline.problem import load_problem
+
+    (tmp_path / "my.yaml").write_text(f"name: my\n{block}\ntarget: {{column: y, kind: binary}}\n")
+    assert f"kind: {load_problem(tmp_path / 'my.yaml').problem.source.kind}" in block
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text("utf-8")))
