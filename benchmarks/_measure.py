@@ -101,10 +101,9 @@ def take_problem(path: Path, rows: int | None, folder: Path) -> Path:
 
     loaded = load_problem(path)
     source = loaded.problem.source
-    files = source.files if isinstance(source.files, dict) else {"data": source.files}
     query = Path(loaded.root, source.query).read_text("utf-8").strip().rstrip(";") if source.query else "FROM data"
     content = YAML(typ="safe").load(path.read_text("utf-8"))
-    content["source"]["files"] = {name: str(loaded.root / pattern) for name, pattern in files.items()}
+    content["source"]["files"] = {name: str(loaded.root / pattern) for name, pattern in source.tables.items()}
     content["source"]["query"] = "fewer.sql"
     if loaded.schema_path:
         content["schema"] = str(loaded.schema_path)

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 UNSURE = "TEXT"
 """DuckDB's other name of VARCHAR: a column of text that may turn out as something else when more of it is seen."""
+WHOLE = "WHOLE"
+"""A column whose first values are whole numbers: a reader has to fail when a later one is not."""
 SURE_VALUES = 1_000
 TOLERATED = 0.01
 """Share of a column's values that may be of another type: their rows are refused, the column keeps its type."""
@@ -98,6 +100,12 @@ def decide(facts: Facts, given: str | None) -> str:
         return "DOUBLE"
     # whole numbers beyond 64 bits are names, no quantities
     return "BIGINT" if facts.fits >= enough else "VARCHAR"
+
+
+def settle(types: Mapping[str, str]) -> dict[str, str]:
+    """Return the types without a doubt: what a column is that turned out as its first rows said."""
+    sure = {WHOLE: "BIGINT", UNSURE: "VARCHAR"}
+    return {column: sure.get(sql_type, sql_type) for column, sql_type in types.items()}
 
 
 def may_be_other(connection: "duckdb.DuckDBPyConnection", relation: str, texts: Collection[str]) -> bool:

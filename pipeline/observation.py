@@ -1,12 +1,10 @@
 """What the columns of a problem's data hold beside what its schema says: DuckDB counts, over every row."""
 
-import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.discovery import discover
 from pipeline.convert import Conversion, convert
 from pipeline.errors import InputError
 from pipeline.facts import column_facts, presence
@@ -15,7 +13,17 @@ from pipeline.problem import LoadedProblem
 from pipeline.profile import read_profiles
 from pipeline.sources import REJECTED
 from pipeline.sql import identifier, quote
-from pipeline.tables import Column, connect, describe, explain_errors, known_types, prepare, query_text, source_tables
+from pipeline.tables import (
+    Column,
+    connect,
+    describe,
+    explain_errors,
+    known_types,
+    prepare,
+    query_text,
+    source_tables,
+    with_first,
+)
 from schemas.difference import Difference, Observed
 from schemas.infer import ColumnFacts
 from schemas.store import SchemaColumn
@@ -40,7 +48,7 @@ def open_rows(
     The view `source` is the same without SPAN.
     """
     if data is not None:
-        source = _with_first(loaded.problem.source, data)
+        source = with_first(loaded.problem.source, data)
         loaded = loaded._replace(problem=loaded.problem.model_copy(update={"source": source}))
     sources = span_sources(loaded, chosen_spans(loaded))
     with connect() as connection:
@@ -63,20 +71,6 @@ def _read(
         prepare(connection, table, known_types(source, given), whole=True)
     query = query_text(source, root, tables)
     connection.execute(f"CREATE TEMP TABLE {TABLE}_{place} AS SELECT *, {place} AS {SPAN} FROM ({query})").fetchall()
-
-
-def _with_first(source: Any, data: Path) -> Any:
-    """Return the source with `data` as its first table, whatever kind of file it is."""
-    if not data.exists():
-        raise InputError(f"{data}: no such file")
-    file = glob.escape(str(data.resolve()))
-    if not hasattr(source, "files"):
-        kinds = discover("pipeline.sources")
-        kind = next((kind for kind, each in kinds.items() if data.name.lower().endswith(each.SUFFIXES or "\0")), "csv")
-        return kinds[kind].Params(files=file)
-    if isinstance(source.files, str):
-        return source.model_copy(update={"files": file})
-    return source.model_copy(update={"files": source.files | {next(iter(source.files)): file}})
 
 
 class _Measure(NamedTuple):

@@ -77,8 +77,7 @@ def chosen_spans(loaded: LoadedProblem, latest: str | None = None) -> list[Span]
     Raises:
         InputError: no such span.
     """
-    files = getattr(loaded.problem.source, "files", {})
-    tables = files if isinstance(files, dict) else {"data": files}
+    tables = loaded.problem.source.tables
     if not has_spans(tables):
         if latest is not None:
             raise InputError(
@@ -93,10 +92,7 @@ def span_sources(loaded: LoadedProblem, spans: Sequence[Span]) -> dict[str, obje
     source = loaded.problem.source
     if not spans:
         return {"": source}
-    is_one = isinstance(source.files, str)
-    return {
-        span.name: source.model_copy(update={"files": span.paths["data"] if is_one else span.paths}) for span in spans
-    }
+    return {span.name: source.with_tables(span.paths) for span in spans}
 
 
 def _refuse_other_columns(loaded: LoadedProblem, stages: dict[str, Stage]) -> None:

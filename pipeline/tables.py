@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from models.discovery import discover
 from models.raw import RawType
 from pipeline.errors import InputError
-from pipeline.guess import UNSURE, may_be_other
+from pipeline.guess import UNSURE, may_be_other, settle
 from pipeline.sources import REJECTED, Spans, Types
 from pipeline.spans import choose, find_spans, has_spans
 from pipeline.sql import identifier
@@ -101,17 +101,18 @@ class Table(NamedTuple):
         import duckdb
 
         types = self.plugin.look(connection, self.files, self.params, given, whole=False)
-        relation = ""
         try:
             relation = consume(self.plugin.scan(connection, self.files, self.params, types))
-            misled = bool(types) and self._misled(connection, relation, types, given)
         except duckdb.InvalidInputException as error:
             if not types or getattr(self.plugin, "NOT_WHOLE", "\0") not in str(error):
                 raise
-            misled = True
-        if misled:
-            types = self.plugin.look(connection, self.files, self.params, given, whole=True)
-            consume(self.plugin.scan(connection, self.files, self.params, types))
+            self.read(connection, self.plugin.look(connection, self.files, self.params, given, whole=True), consume)
+            return
+        if types and self._may_mislead(connection, relation, types, given):
+            better = self.plugin.look(connection, self.files, self.params, given, whole=True)
+            if settle(better) != settle(types):
+                self.read(connection, better, consume)
+                return
         self._keep_rejects(connection)
 
     def read(self, connection: "duckdb.DuckDBPyConnection", types: Types, consume: Callable[[str], str]) -> None:
@@ -119,7 +120,8 @@ class Table(NamedTuple):
         consume(self.plugin.scan(connection, self.files, self.params, types))
         self._keep_rejects(connection)
 
-    def _misled(self, connection: "duckdb.DuckDBPyConnection", relation: str, types: Types, given: Types) -> bool:
+    def _may_mislead(self, connection: "duckdb.DuckDBPyConnection", relation: str, types: Types, given: Types) -> bool:
+        """Return whether values were refused, or taken for text, that all rows together may see otherwise."""
         refused = self.plugin.rejects(connection)
         if refused:
             columns = connection.sql(f'SELECT DISTINCT "column" FROM ({refused})').fetchall()
@@ -166,12 +168,25 @@ def table_files(source: Any, root: Path) -> dict[str, list[Path]]:
 
     Of a source with spans these are the latest span's.
     """
-    files = getattr(source, "files", {})
-    named = files if isinstance(files, dict) else {"data": files}
+    named = source.tables
     if has_spans(named):
         named = choose(find_spans(named, root), Spans(), None)[-1].paths
     suffixes = discover("pipeline.sources")[source.kind].SUFFIXES
     return {table: _expand(pattern, root, suffixes) for table, pattern in named.items()}
+
+
+def with_first(source: Any, data: Path) -> Any:
+    """Return the source with `data` as its first table; of a database, a source of the kind that the name ends like.
+
+    Raises:
+        InputError: no such file.
+    """
+    if not data.exists():
+        raise InputError(f"{data}: no such file")
+    file = glob.escape(str(data.resolve()))
+    if not source.tables:
+        return discover("pipeline.sources")[_kind_of(data) or "csv"].Params(files=file)
+    return source.with_tables({**source.tables, next(iter(source.tables)): file})
 
 
 def _expand(pattern: str, root: Path, suffixes: tuple[str, ...]) -> list[Path]:

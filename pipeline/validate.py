@@ -1,9 +1,8 @@
 """`penstock validate`: data against a problem's curated schema, by TFDV's statistics over every row, in memory."""
 
-import glob
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from models.settings import Settings
 from pipeline.convert import Conversion, convert
@@ -13,7 +12,7 @@ from pipeline.problem import LoadedProblem
 from pipeline.resolve import given_types, schema_columns
 from pipeline.sources import REJECTED
 from pipeline.sql import identifier, quote
-from pipeline.tables import describe, explain_errors, open_source
+from pipeline.tables import describe, explain_errors, open_source, with_first
 from schemas.anomalies import Anomaly, bounds, explain
 from schemas.store import read_schema
 
@@ -55,7 +54,7 @@ def validate(loaded: LoadedProblem, data: Path | None) -> Report:
             "`penstock init DATA --label COLUMN` writes a first one"
         )
     expected, schema = schema_columns(loaded, loaded.schema_path), read_schema(loaded.schema_path)
-    source = loaded.problem.source if data is None else _replace(loaded.problem.source, data)
+    source = loaded.problem.source if data is None else with_first(loaded.problem.source, data)
     with open_source(source, loaded.root, given_types(expected)) as connection:
         found = describe(connection)
         checks = [convert(column, expected.get(name)) for name, column in found.items()]
@@ -68,16 +67,6 @@ def validate(loaded: LoadedProblem, data: Path | None) -> Report:
         environment: Environment = "TRAINING" if loaded.problem.target.column in names else "SERVING"
         anomalies = _find(connection, checks, schema, environment)
     return Report(rows=rows, columns=len(checks), environment=environment, anomalies=tuple(anomalies))
-
-
-def _replace(source: Any, data: Path) -> Any:
-    """Return the source with `data` as its first table."""
-    if not data.is_file():
-        raise InputError(f"{data}: no such file")
-    file = glob.escape(str(data.resolve()))
-    if isinstance(source.files, str):
-        return source.model_copy(update={"files": file})
-    return source.model_copy(update={"files": source.files | {next(iter(source.files)): file}})
 
 
 def _find(

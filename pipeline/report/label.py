@@ -17,7 +17,6 @@ SHOWN_CLASSES = 5
 SHOWN_SLICES = 20
 MOST_MOMENTS = 72
 UNITS_S = {"hour": 3600, "day": DAY_S, "week": 7 * DAY_S, "month": 30.4 * DAY_S, "quarter": 91.3 * DAY_S}
-YEAR_S = 365.25 * DAY_S
 
 
 class Moment(Settings):

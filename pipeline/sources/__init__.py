@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Types = Mapping[str, str]
 """DuckDB's type by column: BOOLEAN, BIGINT, FLOAT, DOUBLE, DATE, TIMESTAMP, VARCHAR, or a list of one (`BIGINT[]`)."""
+REFUSED = "__refused"
+KEPT = "__refused_kept"
 REJECTED = "__rejected"
 """Table of refused rows: `file, line, column, value, reason, row, lines`, all text but the first line and the number of
 lines; null where nobody knows."""
@@ -64,6 +66,11 @@ class TableParams(Settings):
     max_duplicates: Share = 1.0
     max_overlap: Share = 1.0
 
+    @property
+    def tables(self) -> dict[str, str]:
+        """Path or pattern of each table by its name; none where the source is no file."""
+        return {}
+
 
 class FileParams(TableParams):
     """What every source of files has.
@@ -78,6 +85,16 @@ class FileParams(TableParams):
 
     files: str | dict[str, str]
     spans: Spans = Spans()
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Path or pattern of each table by its name."""
+        return self.files if isinstance(self.files, dict) else {"data": self.files}
+
+    def with_tables(self, tables: Mapping[str, str]) -> Self:
+        """Return the same source with other paths."""
+        files = dict(tables) if isinstance(self.files, dict) else tables["data"]
+        return self.model_copy(update={"files": files})
 
 
 class SourceKind(Protocol):
@@ -115,3 +132,18 @@ class SourceKind(Protocol):
 
     def rejects(self, connection: "duckdb.DuckDBPyConnection") -> str | None:
         """Return SQL that selects the rows that the last scan refused (columns as REJECTED's), None if it can't be."""
+
+
+def offer_refused(connection: "duckdb.DuckDBPyConnection", query: str) -> None:
+    """Keep the SQL of the rows that a scan refuses, for `read_refused`."""
+    connection.execute(f"DROP TABLE IF EXISTS {KEPT}").fetchall()
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {REFUSED} AS {query}").fetchall()
+
+
+def read_refused(connection: "duckdb.DuckDBPyConnection") -> str | None:
+    """Return SQL of the rows that the last scan offered, read once, as soon as somebody asks; None before any scan."""
+    views = connection.sql(f"SELECT count(*) FROM duckdb_views() WHERE view_name = '{REFUSED}'").fetchall()
+    if not views[0][0]:
+        return None
+    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {KEPT} AS SELECT * FROM {REFUSED}").fetchall()
+    return f"SELECT * FROM {KEPT}"

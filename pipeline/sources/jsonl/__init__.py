@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.errors import InputError
-from pipeline.sources import FileParams, Types
+from pipeline.sources import FileParams, Types, offer_refused, read_refused
 from pipeline.sources.jsonl.keys import Key, column_keys, find_keys
 from pipeline.sources.jsonl.lines import LONGEST_MB, numbered_lines
 from pipeline.sources.jsonl.values import FITS, MISSING, VALUES, WORDS, fill, find_types
@@ -22,10 +22,6 @@ SUFFIXES = tuple(f"{kind}{packed}" for kind in (".jsonl", ".ndjson") for packed 
 SAMPLE_LINES = 20_480
 NOT_WHOLE = "a key that the first lines do not have"
 """What reading fails with where `types` do not name every column: their rows would lose a value."""
-REFUSED = '"jsonl refused"'
-"""View of the rows that the last scan refuses."""
-KEPT = '"jsonl refused, kept"'
-"""Those rows, read once, as soon as somebody asks for them."""
 
 
 class Params(FileParams):
@@ -105,8 +101,7 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
         if each in chosen
     ]
     rows = _rows(numbered_lines(connection, files), keys)
-    connection.execute(f"DROP TABLE IF EXISTS {KEPT}").fetchall()
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {REFUSED} AS {_refused(rows, columns)}").fetchall()
+    offer_refused(connection, _refused(rows, columns))
     fits = " AND ".join(["true", *(each.fits for each in columns if each.sql_type != "VARCHAR")])
     values = ", ".join(f"{each.value} AS {identifier(each.name)}" for each in columns)
     return f"(SELECT {values} FROM {rows} WHERE CASE WHEN flaw IS NULL THEN {fits} END)"
@@ -114,11 +109,7 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
 
 def rejects(connection: "duckdb.DuckDBPyConnection") -> str | None:
     """Return the lines that are no object, and those with a value that does not fit its column's type."""
-    views = connection.sql(f"SELECT count(*) FROM duckdb_views() WHERE view_name = {quote(REFUSED[1:-1])}").fetchall()
-    if not views[0][0]:
-        return None
-    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {KEPT} AS SELECT * FROM {REFUSED}").fetchall()
-    return f"SELECT * FROM {KEPT}"
+    return read_refused(connection)
 
 
 def _known_keys(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], types: Types) -> list[Key]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import InputError
 from pipeline.guess import DATE, MOMENT, TOLERATED
-from pipeline.sources import FileParams, Types
+from pipeline.sources import FileParams, Types, offer_refused, read_refused
 from pipeline.sources.tfrecord.rows import NOT_WHOLE, Rows, find_types
 from pipeline.sql import identifier, quote
 
@@ -17,10 +17,6 @@ __all__ = ["NOT_WHOLE", "SUFFIXES", "Params", "look", "rejects", "scan"]
 
 SUFFIXES = (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz")
 SAMPLE_RECORDS = 20_480
-REFUSED = '"tfrecord refused"'
-"""View of the rows that the last scan refuses."""
-KEPT = '"tfrecord refused, kept"'
-"""Those rows, read once, as soon as somebody asks for them."""
 MOMENTS = {
     "DATE": (DATE, "DATE", "expected a date as in 2024-05-31"),
     "TIMESTAMP": (MOMENT, "TIMESTAMPTZ", "expected a date or a time as in 2024-05-31T18:30:00Z"),
@@ -74,21 +70,14 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
     ]
     not_text = _fault('"column"', "value", quote(NOT_UTF8))
     checked = f'(SELECT *, CASE WHEN "column" IS NOT NULL THEN {not_text} {" ".join(checks)} END AS fault FROM {rows})'
-    connection.execute(f"DROP TABLE IF EXISTS {KEPT}").fetchall()
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW {REFUSED} AS SELECT file, line, fault.* FROM {checked} WHERE fault IS NOT NULL"
-    ).fetchall()
+    offer_refused(connection, f"SELECT file, line, fault.* FROM {checked} WHERE fault IS NOT NULL")
     values = [f"{_value(f'v{index}', types[name])} AS {identifier(name)}" for index, name in enumerate(types)]
     return f"(SELECT {', '.join(values)} FROM {checked} WHERE fault IS NULL)"
 
 
 def rejects(connection: "duckdb.DuckDBPyConnection") -> str | None:
     """Return the records with bytes that are no UTF-8, or a text that is no moment."""
-    views = connection.sql(f"SELECT count(*) FROM duckdb_views() WHERE view_name = {quote(REFUSED[1:-1])}").fetchall()
-    if not views[0][0]:
-        return None
-    connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {KEPT} AS SELECT * FROM {REFUSED}").fetchall()
-    return f"SELECT * FROM {KEPT}"
+    return read_refused(connection)
 
 
 def _register(

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: that of $PENSTOCK_TEST_POSTGRES, else Debian's package, started in a folder."""
+"""A connection as a source gets it; a PostgreSQL server: that of $PENSTOCK_TEST_POSTGRES, else Debian's package."""
 
 import os
 import pwd
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.databases.credentials import Database, parse
+from pipeline.tables import connect
 
 VARIABLE = "PENSTOCK_TEST_POSTGRES"
 PASSWORD = r"p@s:s/w\r d%é"
@@ -38,6 +40,13 @@ class Server:
             for statement in statements:
                 cursor.execute(statement)
             connection.commit()
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect() as opened:
+        opened.execute("SET preserve_insertion_order = false").fetchall()
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from pipeline.errors import InputError
 from pipeline.sources import delta
 
 Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    with duckdb.connect(config=offline) as opened:
-        opened.execute("SET timezone = 'UTC'").fetchall()
-        yield opened
 
 
 def read(connection: duckdb.DuckDBPyConnection, folder: Path, **params: Any) -> pa.Table:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,6 @@ from pipeline.errors import InputError
 from pipeline.sources import jsonl
 
 PARAMS = jsonl.Params(files="data.jsonl")
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "memory_limit": "512MB"}
-    with duckdb.connect(config=offline) as opened:
-        opened.execute("SET timezone = 'UTC'").fetchall()
-        opened.execute("SET preserve_insertion_order = false").fetchall()
-        yield opened
 
 
 class Read:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,6 @@ from pipeline.errors import InputError
 from pipeline.sources import parquet
 
 PARAMS = parquet.Params(files="data.parquet")
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    with duckdb.connect(config=offline) as opened:
-        opened.execute("SET timezone = 'UTC'").fetchall()
-        yield opened
 
 
 def write(path: Path, **columns: Any) -> Path:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,6 @@ from pipeline.sources import tfrecord
 
 pytestmark = pytest.mark.tensorflow
 PARAMS = tfrecord.Params(files="data_tfrecord-*")
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    with duckdb.connect(config=offline) as opened:
-        opened.execute("SET timezone = 'UTC'").fetchall()
-        opened.execute("SET preserve_insertion_order = false").fetchall()
-        yield opened
 
 
 class Read:
