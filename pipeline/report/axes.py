@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.report.measures import DAY_S, nice
+from pipeline.report.bins import DAY_S, nice
 from pipeline.report.words import EPOCH, NumberScale, Scale, TimeScale, percent, trim
 
 MONTHS = {"%b %Y": (1, 2, 3, 6), "%Y": (12, 24, 60, 120, 240, 600, 1200)}

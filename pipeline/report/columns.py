@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 from models.settings import Settings
+from pipeline.examples.information import jensen_shannon
+from pipeline.examples.load import Kind
+from pipeline.report.bins import Bins, make_bins
 from pipeline.report.groups import QUANTILES, Groups
-from pipeline.report.load import Kind
-from pipeline.report.measures import Bins, jensen_shannon, make_bins
 from pipeline.report.sources import ReportSources
 from pipeline.report.summary import Summary
 from schemas.anomalies import Anomaly

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from models.settings import Settings
+from pipeline.examples.load import ExamplesFolder, Loaded, load
+from pipeline.gate.verdict import Finding
 from pipeline.report.columns import ColumnFacts, read_column
 from pipeline.report.groups import Groups
 from pipeline.report.label import LabelFacts, class_sql, read_label
-from pipeline.report.load import Loaded, load
 from pipeline.report.refused import Refused, read_refused
-from pipeline.report.sources import Counts, Finding, ReportSources
+from pipeline.report.sources import Counts, ReportSources
 from pipeline.report.summary import Summary, summarize
 from pipeline.tables import connect, explain_errors
 from schemas.anomalies import Anomaly
@@ -69,7 +70,7 @@ def read_facts(sources: ReportSources) -> Facts:
         InputError: examples that are not there, lack a column or are no Parquet files.
     """
     with connect() as connection, explain_errors():
-        loaded = load(connection, sources)
+        loaded = load(connection, ExamplesFolder(sources.examples, sources.splits, sources.label, sources.previous))
         summary = summarize(connection, loaded)
         columns = _read_columns(connection, sources, loaded, summary)
         label = read_label(connection, sources, loaded)

@@ -7,8 +7,9 @@ numbers than MOST_VALUES is counted by steps of a thousandth of a percent of its
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.report.load import DATA, Field
-from pipeline.report.measures import Bins, Information, mutual_information
+from pipeline.examples.information import Information, mutual_information
+from pipeline.examples.load import DATA, Field
+from pipeline.report.bins import Bins
 from pipeline.report.summary import MOST_VALUES
 
 if TYPE_CHECKING:

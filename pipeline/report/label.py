@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.examples.load import DATA, Field, Label, Loaded
+from pipeline.report.bins import DAY_S, make_bins
 from pipeline.report.groups import INFORMATION_VALUES, TENTHS, Groups, double
-from pipeline.report.load import DATA, Field, Loaded
-from pipeline.report.measures import DAY_S, make_bins
-from pipeline.report.sources import Label, ReportSources
+from pipeline.report.sources import ReportSources
 from pipeline.report.summary import Summary, finite
 from pipeline.sql import quote
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
+from pipeline.examples.load import Label
 from pipeline.lineage import Run, read_runs
 from pipeline.problem import LoadedProblem
 from pipeline.report.page import write_report
-from pipeline.report.sources import Counts, Label, ReportSources
+from pipeline.report.sources import Counts, ReportSources
 from pipeline.splits import names
 from pipeline.workspace import Workspace
 

@@ -1,24 +1,11 @@
 """What a report is made of: where the data lies, and what other components found out about it."""
 
 from pathlib import Path
-from typing import Literal
 
 from models.settings import Settings
+from pipeline.examples.load import Label
+from pipeline.gate.verdict import Finding
 from schemas.anomalies import Anomaly
-
-
-class Label(Settings):
-    """What the model predicts.
-
-    Attributes:
-        column: its name.
-        kind: `binary` shows the share of yes, `regression` the mean, `multiclass` the share of each class.
-        positive: the text or number that means yes; without one it is a number above 0.5. Only for `binary`.
-    """
-
-    column: str
-    kind: Literal["binary", "multiclass", "regression"]
-    positive: str | None = None
 
 
 class Counts(Settings):
@@ -37,22 +24,6 @@ class Counts(Settings):
     without_label: int | None = None
     repeated: int | None = None
     overlapping: int | None = None
-
-
-class Finding(Settings):
-    """One thing that the data gate found.
-
-    Attributes:
-        severity: `error` blocks the run.
-        name: of the check, such as `leakage`.
-        feature: the column; empty for the table as a whole.
-        message: what was found, in a sentence.
-    """
-
-    severity: Literal["error", "warning"]
-    name: str
-    feature: str = ""
-    message: str
 
 
 class ReportSources(Settings):

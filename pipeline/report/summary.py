@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.report.load import DATA, Field, Loaded
+from pipeline.examples.load import DATA, Field, Loaded
 
 if TYPE_CHECKING:
     import duckdb

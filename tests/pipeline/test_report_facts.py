@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.examples.information import jensen_shannon
+from pipeline.examples.load import Label
 from pipeline.report import groups
 from pipeline.report.columns import ColumnFacts
 from pipeline.report.facts import Facts, read_facts
-from pipeline.report.measures import jensen_shannon
-from pipeline.report.sources import Label, ReportSources
+from pipeline.report.sources import ReportSources
 from schemas.anomalies import Anomaly
 
 TYPES = {int: pa.int64(), float: pa.float32(), str: pa.large_binary(), bytes: pa.large_binary()}

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.report.measures import (
+from pipeline.examples.information import jensen_shannon, mutual_information
+from pipeline.report.bins import (
     MOST_BINS,
     Bins,
-    jensen_shannon,
     make_bins,
-    mutual_information,
     nice,
     nice_seconds,
 )

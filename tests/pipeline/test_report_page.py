@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.examples.load import Label
+from pipeline.gate.verdict import Finding
 from pipeline.report.columns import ColumnFacts, Drift, Histogram, Part, TopValue
 from pipeline.report.facts import Facts, Series
 from pipeline.report.label import LabelFacts, Moment, SliceRow, SliceTable, Timeline
 from pipeline.report.page import render_report, write_report
 from pipeline.report.refused import Reason, Refused, RefusedRow
-from pipeline.report.sources import Counts, Finding, Label, ReportSources
+from pipeline.report.sources import Counts, ReportSources
 from schemas.anomalies import Anomaly
 
 EVIL = "<script>alert('x')</script>\"&"
@@ -85,7 +87,7 @@ def make_facts(*columns: ColumnFacts, word: str = "word") -> Facts:
             ),
         ),
         counts=Counts(read=4000, rejected=10, without_label=1, repeated=2, overlapping=3),
-        findings=(Finding(severity="error", name=word, feature=word, message=word),),
+        findings=(Finding(check=word, level="block", feature=word, message=word),),
         table_anomalies=(anomaly,),
         refused=Refused(
             total=1,

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from models.settings import Settings
 from pipeline.errors import InputError
-from pipeline.report.sources import Label, ReportSources
 from pipeline.sql import identifier, quote
 from pipeline.tables import Column
 
@@ -18,6 +18,20 @@ LOOKED_AT = 1000
 MISSING_INT = -(2**63)
 """Marker of a missing whole number (`models.raw`), should a writer have kept it."""
 Kind = Literal["number", "time", "text"]
+
+
+class Label(Settings):
+    """What the model predicts.
+
+    Attributes:
+        column: its name.
+        kind: `binary` shows the share of yes, `regression` the mean, `multiclass` the share of each class.
+        positive: the text or number that means yes; without one it is a number above 0.5. Only for `binary`.
+    """
+
+    column: str
+    kind: Literal["binary", "multiclass", "regression"]
+    positive: str | None = None
 
 
 class Field(NamedTuple):
@@ -39,6 +53,22 @@ class Field(NamedTuple):
     def value(self) -> str:
         """Column of DATA with what is counted: a number, a time's in seconds since 1970, or text."""
         return f"{self.place}_s" if self.kind == "time" else self.place
+
+
+class ExamplesFolder(NamedTuple):
+    """Examples as ingestion wrote them.
+
+    Attributes:
+        folder: with `Split-NAME/examples-*.parquet`.
+        splits: their names.
+        label: what the model predicts.
+        previous: folder of an earlier run's examples, whose first split is read as well.
+    """
+
+    folder: Path
+    splits: tuple[str, ...]
+    label: Label
+    previous: Path | None = None
 
 
 class Loaded(NamedTuple):
@@ -63,30 +93,30 @@ class Loaded(NamedTuple):
         for field in self.fields:
             if field.name == name:
                 return field
-        raise InputError(f"report: expected a column '{name}' in the examples, received none")
+        raise InputError(f"expected a column '{name}' in the examples, received none")
 
 
-def load(connection: "duckdb.DuckDBPyConnection", sources: ReportSources) -> Loaded:
+def load(connection: "duckdb.DuckDBPyConnection", examples: ExamplesFolder) -> Loaded:
     """Read the examples into DATA: `series` (number of the split), c0, c1, ... and `y` (the label as a number).
 
     Raises:
         InputError: no files of a split, or no column of the label.
     """
-    scans = [_scan(sources.examples, split) for split in sources.splits]
+    scans = [_scan(examples.folder, split) for split in examples.splits]
     types = _describe(connection, scans[0])
-    if sources.previous is not None:
-        scans.append(_scan(sources.previous, sources.splits[0]))
+    if examples.previous is not None:
+        scans.append(_scan(examples.previous, examples.splits[0]))
     fields = [
         Field(name, f"c{index}", "text" if _is_text(sql_type) else "number", "INT" in sql_type)
         for index, (name, sql_type) in enumerate(types.items())
     ]
-    label = Loaded((), 0, tuple(fields)).find(sources.label.column)
+    label = Loaded((), 0, tuple(fields)).find(examples.label.column)
     times = _find_times(connection, fields, f"(SELECT {_select(types, fields)} FROM {scans[0]} LIMIT {LOOKED_AT})")
-    added = [f"{_number(sources.label, label)} AS y", *(f"{_seconds(each)} AS {each.value}" for each in times)]
+    added = [f"{_number(examples.label, label)} AS y", *(f"{_seconds(each)} AS {each.value}" for each in times)]
     _fill(connection, scans, fields, added)
-    series = sources.splits + ((PREVIOUS,) if sources.previous is not None else ())
+    series = examples.splits + ((PREVIOUS,) if examples.previous is not None else ())
     known = {each.place: each for each in _find_times(connection, times, DATA)}
-    return Loaded(series, len(sources.splits), tuple(known.get(field.place, field) for field in fields))
+    return Loaded(series, len(examples.splits), tuple(known.get(field.place, field) for field in fields))
 
 
 def _fill(connection: "duckdb.DuckDBPyConnection", scans: list[str], fields: list[Field], added: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""Examples that ingestion wrote, as a table of DuckDB."""
