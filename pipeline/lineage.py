@@ -1,11 +1,12 @@
 """What ML Metadata knows of a problem's runs. Needs no TensorFlow."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 STATES = {2: "running", 3: "complete", 4: "failed", 5: "cached", 6: "canceled"}
 """Words for ml_metadata's Execution.State."""
+LISTED = 5
+"""Runs that an error names."""
 
 
 class Execution(NamedTuple):
@@ -73,13 +76,64 @@ def _open_store(workspace: Workspace) -> "Iterator[MetadataStore]":
         raise RunError(f"{workspace.metadata}: ML Metadata can't read it: {error}") from error
 
 
-def read_runs(workspace: Workspace, limit: int) -> list[Run]:
-    """Return the latest runs, newest first; none if the problem never ran."""
+def read_runs(workspace: Workspace, limit: int, before: str | None = None) -> list[Run]:
+    """Return the latest runs, newest first, or the ones just `before` the run of that id; none without any."""
     if not workspace.metadata.exists():
         return []
     with _open_store(workspace) as store:
-        contexts = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
-        return [_read_run(store, context, f"{workspace.name}.") for context in reversed(contexts[-limit:])]
+        contexts = _read_contexts(store)
+        start = next((index + 1 for index, context in enumerate(contexts) if context.name == before), 0)
+        return [_read_run(store, context, f"{workspace.name}.") for context in contexts[start : start + limit]]
+
+
+def find_run(workspace: Workspace, wanted: str) -> Run:
+    """Return the run of that id, of a beginning that no other id has, or counted from the newest: -1, -2, ...
+
+    Raises:
+        InputError: none or several of them; names the last ones.
+    """
+    if not workspace.metadata.exists():
+        raise InputError(f"{workspace.metadata}: expected the runs of {workspace.name}, received none")
+    with _open_store(workspace) as store:
+        contexts = _read_contexts(store)
+        index = _find(wanted, [context.name for context in contexts])
+        return _read_run(store, contexts[index], f"{workspace.name}.")
+
+
+def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
+    """Return the newest run that made the artifact of that id, or had it from the cache; None if no run did."""
+    from ml_metadata.proto import metadata_store_pb2
+
+    with _open_store(workspace) as store:
+        events = store.get_events_by_artifact_ids([artifact_id])
+        makers = {event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
+        run_ids = {context.name for maker in makers for context in store.get_contexts_by_execution(maker)}
+        found = next((context for context in _read_contexts(store) if context.name in run_ids), None)
+        return _read_run(store, found, f"{workspace.name}.") if found else None
+
+
+def _read_contexts(store: "MetadataStore") -> list[Any]:
+    """Return the contexts of all runs, newest first."""
+    return sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id, reverse=True)
+
+
+def _find(wanted: str, run_ids: Sequence[str]) -> int:
+    """Return the place of the wanted run."""
+    if wanted in run_ids:
+        return run_ids.index(wanted)
+    found = [index for index, run_id in enumerate(run_ids) if wanted and run_id.startswith(wanted)]
+    if re.fullmatch(r"-[1-9]\d*", wanted) and int(wanted[1:]) <= len(run_ids):
+        found = [int(wanted[1:]) - 1]
+    if len(found) == 1:
+        return found[0]
+    reason = f"the beginning of {len(found)} ids" if found else "no such run"
+    raise InputError(
+        [
+            f"run: expected an id, the beginning of one, or a number from -1 (the newest) to -{len(run_ids)}, "
+            f"received '{wanted}': {reason}; the last ones are",
+            *(f"  {run_id}" for run_id in run_ids[:LISTED]),
+        ]
+    )
 
 
 def _read_run(store: "MetadataStore", context: Any, prefix: str) -> Run:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from models.settings import Settings
 from pipeline.examples.load import ExamplesFolder, Loaded, load
-from pipeline.gate.verdict import Finding
+from pipeline.gate.verdict import Verdict
 from pipeline.report.columns import ColumnFacts, read_column
 from pipeline.report.groups import Groups
 from pipeline.report.label import LabelFacts, class_sql, read_label
@@ -36,12 +36,13 @@ class Facts(Settings):
         spans: that were read.
         series: this run's splits, then the earlier run's first one if there is one.
         compared: how many of `series` are this run's.
+        previous_run: id of the earlier run; empty without one.
         columns: in the order of the examples, the label too.
         label: the label by time and by slice.
         counts: of rows that did not come this far, or more than once.
-        findings: of the data gate; None if it did not run.
+        verdict: of the data gate; None if it did not run.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
-        refused: the quarantine.
+        refused: the quarantine; None if it is gone.
     """
 
     problem: str
@@ -50,12 +51,13 @@ class Facts(Settings):
     spans: tuple[str, ...]
     series: tuple[Series, ...]
     compared: int
+    previous_run: str
     columns: tuple[ColumnFacts, ...]
     label: LabelFacts
     counts: Counts
-    findings: tuple[Finding, ...] | None
+    verdict: Verdict | None
     table_anomalies: tuple[Anomaly, ...] | None
-    refused: Refused
+    refused: Refused | None
 
     @property
     def rows(self) -> int:
@@ -83,10 +85,11 @@ def read_facts(sources: ReportSources) -> Facts:
         spans=sources.spans,
         series=tuple(Series(name=name, rows=rows) for name, rows in zip(loaded.series, summary.rows, strict=True)),
         compared=loaded.compared,
+        previous_run=sources.previous_run,
         columns=columns,
         label=label,
         counts=sources.counts,
-        findings=sources.findings,
+        verdict=sources.verdict,
         table_anomalies=None
         if sources.anomalies is None
         else tuple(found for found in sources.anomalies if found.feature not in known),
@@ -101,6 +104,6 @@ def _read_columns(
     columns = []
     for field in loaded.fields:
         groups = Groups(connection, field, len(loaded.series), loaded.compared)
-        groups.count(classes, summary.different(field))
+        groups.count(classes, summary.different(field), sum(summary.rows))
         columns.append(read_column(groups, summary, sources))
     return tuple(columns)

@@ -91,7 +91,7 @@ def class_sql(connection: "duckdb.DuckDBPyConnection", label: Label, loaded: Loa
         known = f"CASE CAST({field.place} AS VARCHAR) {' '.join(classes)} ELSE {INFORMATION_VALUES} END"
         return f"CASE WHEN {field.place} IS NOT NULL THEN {known if classes else '0'} END"
     groups = Groups(connection, field._replace(kind="number", place="y"), len(loaded.series), loaded.compared)
-    groups.count("0", summary.different(field))
+    groups.count("0", summary.different(field), sum(summary.rows))
     ends = sorted({groups.quantiles[0].at(share) for share in TENTHS}) if 0 in groups.quantiles else []
     return " + ".join(["0", *(f"CAST(y > {double(end)} AS INTEGER)" for end in ends)])
 
@@ -114,9 +114,9 @@ def read_label(connection: "duckdb.DuckDBPyConnection", sources: ReportSources, 
         ((_, sql),) = measures.items()
         cells = {loaded.series[index]: f"{sql} FILTER (series = {index})" for index in ours}
         (by_split,) = connection.execute(f"SELECT {', '.join(cells.values())} FROM {DATA}").fetchall()
-    timeline = None
-    if sources.time_column is not None:
-        timeline = _read_timeline(connection, loaded.find(sources.time_column), loaded, list(measures.values()))
+    known, timeline = {field.name for field in loaded.fields}, None
+    if sources.time_column in known:
+        timeline = _read_timeline(connection, loaded.find(str(sources.time_column)), loaded, list(measures.values()))
     return LabelFacts(
         column=label.column,
         kind=label.kind,
@@ -125,7 +125,9 @@ def read_label(connection: "duckdb.DuckDBPyConnection", sources: ReportSources, 
         by_split=tuple(finite(value) for value in by_split),
         timeline=timeline,
         slices=tuple(
-            _read_slices(connection, loaded.find(name), loaded, list(cells.values())) for name in sources.slice_columns
+            _read_slices(connection, loaded.find(name), loaded, list(cells.values()))
+            for name in sources.slice_columns
+            if name in known
         ),
     )
 

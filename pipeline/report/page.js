@@ -31,6 +31,6 @@ filter.hidden = false;
 filter.querySelector("input").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   for (const row of document.querySelectorAll("#columns-table tbody tr")) {
-    row.hidden = ![row.cells[0], row.cells[1]].some((cell) => cell.textContent.toLowerCase().includes(wanted));
+    row.hidden = ![row.cells[0], row.cells[2]].some((cell) => cell.textContent.toLowerCase().includes(wanted));
   }
 });

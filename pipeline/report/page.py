@@ -39,15 +39,17 @@ class Share(NamedTuple):
 def render_report(facts: Facts) -> str:
     """Return the page's HTML; everything from the data is escaped."""
     from pipeline.report.label_view import view_label
+    from pipeline.report.verdict_view import view_verdict
     from pipeline.report.views import view_column
 
     environment = _environment()
     columns = [view_column(facts, index) for index in range(len(facts.columns))]
+    anchors = {column.facts.name: column.anchor for column in columns}
     script = _resource("page.js")
     return environment.get_template("page.html").render(
         facts=facts,
         columns=columns,
-        anchors={column.facts.name: column.anchor for column in columns},
+        verdict=view_verdict(facts, anchors),
         label=view_label(facts),
         label_column=next(column for column in columns if column.facts.role == "label"),
         counts=_counts(facts),
@@ -88,7 +90,7 @@ def _counts(facts: Facts) -> list[Share]:
         Share("read", counts.read, None, "rows of the source's tables"),
         Share("refused", counts.rejected, counts.read, "could not be read; kept in the quarantine"),
         Share("without label", counts.without_label, None, "dropped: there is nothing to learn from them"),
-        Share("repeated", counts.repeated, rows, "equal an earlier row"),
+        Share("repeated", counts.repeated, rows + (counts.without_label or 0), "equal an earlier row"),
         Share(
             "overlapping",
             counts.overlapping,

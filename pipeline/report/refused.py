@@ -1,5 +1,6 @@
-"""The quarantine: how many rows were refused for which reason, and the first of them."""
+"""The refused rows: how many there are, for which reason, and the first of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +48,11 @@ class Refused(Settings):
     rows: tuple[RefusedRow, ...] = ()
 
 
-def read_refused(connection: "duckdb.DuckDBPyConnection", quarantine: Path | None) -> Refused:
-    """Return what the quarantine holds; nothing if there is no such file."""
-    if quarantine is None or not quarantine.exists():
-        return Refused()
-    scan = f"read_parquet({quote(str(quarantine))})"
+def read_refused(connection: "duckdb.DuckDBPyConnection", quarantine: Sequence[Path] | None) -> Refused | None:
+    """Return what the quarantine holds; None if it is gone."""
+    if not quarantine:
+        return None if quarantine is None else Refused()
+    scan = f"read_parquet([{', '.join(quote(str(file)) for file in quarantine)}])"
     ((total,),) = connection.execute(f"SELECT count(*) FROM {scan}").fetchall()
     reasons = connection.execute(
         f"SELECT coalesce(\"table\", ''), coalesce(\"column\", ''), coalesce(reason, ''), count(*) FROM {scan} "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from models.settings import Settings
 from pipeline.examples.load import Label
-from pipeline.gate.verdict import Finding
+from pipeline.gate.verdict import Verdict
 from schemas.anomalies import Anomaly
 
 
@@ -36,14 +36,15 @@ class ReportSources(Settings):
         splits: their names; the others are compared with the first one.
         label: what the model predicts.
         features: the columns that the model reads; empty for all but the label.
-        time_column: to show the label by; ISO 8601 text or a number.
-        slice_columns: to show the label by.
+        time_column: to show the label by, if the examples have it; ISO 8601 text or a number.
+        slice_columns: to show the label by, those that the examples have.
         spans: that were read.
         previous: folder of an earlier run's examples; its first split is compared with this one's.
+        previous_run: id of that run, also if its examples are gone; empty without one.
         anomalies: where the data is not what the schema says; None if nobody looked.
-        findings: of the data gate; None if it did not run.
+        verdict: of the data gate; None if it did not run.
         counts: of rows that did not come this far, or more than once.
-        quarantine: Parquet file with the refused rows, as `pipeline.quarantine` writes it.
+        quarantine: Parquet files with the refused rows, as `pipeline.stage` keeps them; None if they are gone.
     """
 
     problem: str
@@ -56,7 +57,8 @@ class ReportSources(Settings):
     slice_columns: tuple[str, ...] = ()
     spans: tuple[str, ...] = ()
     previous: Path | None = None
+    previous_run: str = ""
     anomalies: tuple[Anomaly, ...] | None = None
-    findings: tuple[Finding, ...] | None = None
+    verdict: Verdict | None = None
     counts: Counts = Counts()
-    quarantine: Path | None = None
+    quarantine: tuple[Path, ...] | None = ()

@@ -11,6 +11,7 @@ from pipeline.report.axes import Tick, share_axis, ticks
 from pipeline.report.columns import ColumnFacts, Drift, Histogram
 from pipeline.report.facts import Facts
 from pipeline.report.groups import QUANTILES
+from pipeline.report.verdict_view import WORDS, FindingView, column_findings
 from pipeline.report.words import (
     NONE,
     Scale,
@@ -88,6 +89,7 @@ class ColumnView(NamedTuple):
         statistics: rows of (name, cell by series).
         values: the frequent values of text.
         frequent: the frequent values of a number, in a sentence.
+        findings: of the data gate, beside the anomalies.
         changes: of text, the largest change of a value's share by split, in sentences.
     """
 
@@ -104,7 +106,13 @@ class ColumnView(NamedTuple):
     statistics: list[tuple[str, list[str]]]
     values: list[ValueRow]
     frequent: str
+    findings: list[FindingView]
     changes: list[str]
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether there is more than warnings and what is accepted."""
+        return bool(self.facts.anomalies) or any(found.word == WORDS["block"] for found in self.findings)
 
 
 def view_column(facts: Facts, index: int) -> ColumnView:
@@ -126,6 +134,7 @@ def view_column(facts: Facts, index: int) -> ColumnView:
         statistics=_statistics(column, scale, facts.series[0].name),
         values=_values(column) if column.kind == "text" else [],
         frequent=_frequent(column, scale),
+        findings=column_findings(facts.verdict, column),
         changes=[_change(facts, drift) for drift in column.drifts if drift.value and drift.distance >= NO_DRIFT],
     )
 

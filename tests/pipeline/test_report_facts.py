@@ -11,9 +11,11 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.examples.information import jensen_shannon
 from pipeline.examples.load import Label
+from pipeline.gate.verdict import Finding, Verdict
 from pipeline.report import groups
 from pipeline.report.columns import ColumnFacts
 from pipeline.report.facts import Facts, read_facts
+from pipeline.report.page import render_report
 from pipeline.report.sources import ReportSources
 from schemas.anomalies import Anomaly
 
@@ -219,12 +221,48 @@ def test_labels_of_other_kinds(tmp_path):
 
 def test_many_different_numbers_are_counted_by_small_steps(facts, tables, tmp_path, monkeypatch):
     monkeypatch.setattr(groups, "MOST_VALUES", 100)
+    monkeypatch.setattr(groups, "MOST_ROWS", 100)
     for split, columns in tables.items():
         write_split(tmp_path, split, columns)
     stepped = read_facts(sources(tmp_path))
     for found, exact in zip(column(stepped, "x").parts, column(facts, "x").parts, strict=True):
         assert found.quantiles == pytest.approx(exact.quantiles, abs=1e-3)
         assert found.mean == exact.mean
+
+
+def test_counted_quantiles_are_the_selected_ones(facts, tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "MOST_ROWS", 0)
+    for split, columns in tables.items():
+        write_split(tmp_path, split, columns)
+    counted = read_facts(sources(tmp_path))
+    for name in ("x", "n", "day"):
+        for found, selected in zip(column(counted, name).parts, column(facts, name).parts, strict=True):
+            assert found.quantiles == selected.quantiles
+
+
+def test_the_page_of_50_features_is_less_than_2_megabytes(tmp_path):
+    rng, rows = np.random.default_rng(2), 400
+    for folder, split in (("now", "train"), ("now", "eval"), ("now", "test"), ("before", "train")):
+        columns: dict[str, list[Any]] = {"y": [int(value) for value in rng.integers(2, size=rows)]}
+        for index in range(0, 50, 2):
+            columns[f"number {index}"] = [float(value) for value in rng.normal(size=rows)]
+            columns[f"text {index}"] = [f"{value:<300}" for value in rng.integers(20, size=rows)]
+        write_split(tmp_path / folder, split, columns)
+    findings = [
+        Finding(check=check, level="block", feature=name, message="0.3, at most 0.1 allowed" * 3, accept="penstock" * 9)
+        for name in columns
+        for check in ("drift", "leakage", "missing")
+    ]
+    given = {
+        "splits": ("train", "eval", "test"),
+        "previous": tmp_path / "before",
+        "previous_run": "before",
+        "verdict": Verdict(schema_source="curated", compared_with="before", findings=findings),
+        "slice_columns": tuple(columns)[:5],
+    }
+    html = render_report(read_facts(sources(tmp_path / "now", **given)))
+    assert html.count("<article") == 51
+    assert len(html.encode()) < 1_000_000
 
 
 def test_quarantine_by_reason(tmp_path):
@@ -240,7 +278,8 @@ def test_quarantine_by_reason(tmp_path):
         "lines": [1, 1, 1],
     }
     pq.write_table(pa.table(rows), tmp_path / "quarantine.parquet")
-    refused = read_facts(sources(tmp_path, splits=("train",), quarantine=tmp_path / "quarantine.parquet")).refused
+    refused = read_facts(sources(tmp_path, splits=("train",), quarantine=(tmp_path / "quarantine.parquet",))).refused
+    assert refused is not None
     assert refused.total == 3
     assert [(reason.reason, reason.rows) for reason in refused.reasons] == [
         ("expected a number", 2),
@@ -248,6 +287,16 @@ def test_quarantine_by_reason(tmp_path):
     ]
     assert [row.place for row in refused.rows] == ["a.csv:2", "a.csv:9", "data"]
     assert len(refused.rows[1].row) == 200
+    two = (tmp_path / "quarantine.parquet",) * 2
+    assert read_facts(sources(tmp_path, splits=("train",), quarantine=two)).refused.total == 6
+    assert read_facts(sources(tmp_path, splits=("train",), quarantine=None)).refused is None
+
+
+def test_a_column_to_show_the_label_by_may_have_come_later(tmp_path):
+    write_split(tmp_path, "train", {"y": [1, 0], "shop": ["a", "b"]})
+    facts = read_facts(sources(tmp_path, splits=("train",), time_column="day", slice_columns=("city", "shop")))
+    assert facts.label.timeline is None
+    assert [table.column for table in facts.label.slices] == ["shop"]
 
 
 def test_what_is_not_there_is_named(tmp_path):

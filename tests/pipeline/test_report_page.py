@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.examples.load import Label
-from pipeline.gate.verdict import Finding
+from pipeline.gate.verdict import Finding, Verdict
 from pipeline.report.columns import ColumnFacts, Drift, Histogram, Part, TopValue
 from pipeline.report.facts import Facts, Series
 from pipeline.report.label import LabelFacts, Moment, SliceRow, SliceTable, Timeline
@@ -69,6 +69,7 @@ def make_facts(*columns: ColumnFacts, word: str = "word") -> Facts:
         spans=(word,),
         series=tuple(Series(name=name, rows=1000) for name in SPLITS),
         compared=3,
+        previous_run="",
         columns=(
             number("label", role="label"),
             number(word, anomalies=[anomaly]),
@@ -87,7 +88,14 @@ def make_facts(*columns: ColumnFacts, word: str = "word") -> Facts:
             ),
         ),
         counts=Counts(read=4000, rejected=10, without_label=1, repeated=2, overlapping=3),
-        findings=(Finding(check=word, level="block", feature=word, message=word),),
+        verdict=Verdict(
+            schema_source="curated",
+            compared_with=word,
+            findings=[
+                Finding(check=word, level=level, feature=word, message=word, accept=word)
+                for level in ("block", "warn", "accepted")
+            ],
+        ),
         table_anomalies=(anomaly,),
         refused=Refused(
             total=1,
@@ -211,7 +219,7 @@ def test_a_page_of_little_is_a_page():
             ),
             "label": label,
             "counts": Counts(),
-            "findings": None,
+            "verdict": None,
             "table_anomalies": None,
             "refused": Refused(),
             "spans": (),
@@ -221,8 +229,10 @@ def test_a_page_of_little_is_a_page():
     shown = " ".join(data for _, data in page.texts)
     assert "the data gate" not in shown
     assert "Rows were not counted" in shown
-    passed = Page(render_report(bare.model_copy(update={"findings": ()})))
+    passed = Page(render_report(bare.model_copy(update={"verdict": Verdict(schema_source="inferred")})))
     assert "Passed the data gate" in [data for _, data in passed.texts]
+    gone = Page(render_report(bare.model_copy(update={"refused": None})))
+    assert "The refused rows of this run are gone" in " ".join(data for _, data in gone.texts)
 
 
 def test_50_features_are_less_than_2_megabytes():
