@@ -2,12 +2,10 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.convert import Conversion
-from pipeline.ingest import BATCH_ROWS, example_schema, to_examples
-from pipeline.sql import identifier
-from pipeline.tables import explain_errors
+from pipeline.statistics import accumulate, merge
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,49 +39,16 @@ def measure(
         blocks: SQL of a table for each block, in their order.
         measures: `infinity_norm` or `jensen_shannon_divergence` by column.
     """
-    from tensorflow_data_validation.statistics import stats_impl
-
-    generators = _generators()
-    parts = [_accumulate(connection, conversions, block, generators) for block in blocks]
-    statistics = [stats_impl.extract_statistics_output(_copy(part), generators) for part in parts]
+    parts = [accumulate(connection, conversions, block) for block in blocks]
+    statistics = [part.statistics() for part in parts]
     schema = _schema(conversions, measures)
     drifts = [_distances(now, before, schema) for before, now in itertools.pairwise(statistics)]
-    merged = zip(generators, *parts[:-1], strict=True)
-    earlier = [generator.merge_accumulators(list(each)) for generator, *each in merged]
-    skews = _distances(statistics[-1], stats_impl.extract_statistics_output(earlier, generators), schema)
+    skews = _distances(statistics[-1], merge(parts[:-1]).take(), schema)
     return {
         name: Distance(max(each[name] for each in drifts if name in each), skew)
         for name, skew in skews.items()
         if any(name in each for each in drifts)
     }
-
-
-def _generators() -> list[Any]:
-    import tensorflow_data_validation as tfdv
-    from tensorflow_data_validation.statistics import stats_impl
-
-    return list(stats_impl.get_generators(tfdv.StatsOptions(), in_memory=True))
-
-
-def _copy(accumulators: list[Any]) -> list[Any]:
-    """Return accumulators of their own: those that statistics were made of can't be merged any more."""
-    import copy
-
-    return copy.deepcopy(accumulators)
-
-
-def _accumulate(
-    connection: "duckdb.DuckDBPyConnection", conversions: Sequence[Conversion], block: str, generators: list[Any]
-) -> list[Any]:
-    selected = ", ".join(f"{each.value} AS {identifier(each.column.name)}" for each in conversions)
-    with explain_errors():
-        reader = connection.sql(f"SELECT {selected} FROM {block}").to_arrow_reader(BATCH_ROWS)
-    partial = [generator.create_accumulator() for generator in generators]
-    schema = example_schema(reader.schema)
-    for batch in reader:
-        examples = to_examples(batch, schema)
-        partial = [generator.add_input(kept, examples) for generator, kept in zip(generators, partial, strict=True)]
-    return partial
 
 
 def _schema(conversions: Sequence[Conversion], measures: Mapping[str, str]) -> "Schema":

@@ -157,10 +157,14 @@ def source_tables(source: Any, root: Path) -> list[Table]:
     return tables
 
 
-def _kind_of(file: Path) -> str | None:
-    """Return the kind of source that a file's name ends like."""
-    name = file.name.lower()
-    return next((kind for kind, plugin in discover("pipeline.sources").items() if name.endswith(plugin.SUFFIXES)), None)
+def _kind_of(path: Path) -> str | None:
+    """Return the kind of source that knows a file or folder by its content, else the one that its name ends like."""
+    kinds = discover("pipeline.sources")
+    looking = {kind for kind, plugin in kinds.items() if hasattr(plugin, "recognises")}
+    found = next((kind for kind in sorted(looking) if kinds[kind].recognises(path)), None)
+    name = path.name.lower()
+    others = (kind for kind, plugin in kinds.items() if kind not in looking and name.endswith(plugin.SUFFIXES))
+    return found or next(others, None)
 
 
 def table_files(source: Any, root: Path) -> dict[str, list[Path]]:
@@ -176,7 +180,7 @@ def table_files(source: Any, root: Path) -> dict[str, list[Path]]:
 
 
 def with_first(source: Any, data: Path) -> Any:
-    """Return the source with `data` as its first table; of a database, a source of the kind that the name ends like.
+    """Return the source with `data` as its first table; of a database, a source of the kind that `data` is.
 
     Raises:
         InputError: no such file.
@@ -184,9 +188,17 @@ def with_first(source: Any, data: Path) -> Any:
     if not data.exists():
         raise InputError(f"{data}: no such file")
     file = glob.escape(str(data.resolve()))
-    if not source.tables:
-        return discover("pipeline.sources")[_kind_of(data) or "csv"].Params(files=file)
+    kinds = discover("pipeline.sources")
+    kind = _kind_of(data) or next((kind for kind in map(_kind_of, sorted(data.rglob("[!._]*"))) if kind), None)
+    is_other_folder = data.is_dir() and kind and kind != source.kind and source.query is None
+    if not source.tables or is_other_folder:
+        return kinds[kind or "csv"].Params(files=file)
     return source.with_tables({**source.tables, next(iter(source.tables)): file})
+
+
+def rows_source(pattern: str) -> Any:
+    """Return a source of the rows that `pattern` names, of the kind that it ends like: CSV if like none."""
+    return discover("pipeline.sources")[_kind_of(Path(pattern)) or "csv"].Params(files=pattern)
 
 
 def _expand(pattern: str, root: Path, suffixes: tuple[str, ...]) -> list[Path]:
@@ -194,7 +206,7 @@ def _expand(pattern: str, root: Path, suffixes: tuple[str, ...]) -> list[Path]:
     found = [root / file for file in sorted(glob.glob(pattern, root_dir=root))] if glob.has_magic(pattern) else []
     files = []
     for path in found or ([] if glob.has_magic(pattern) else [root / pattern]):
-        inside = path.is_dir() and suffixes
+        inside = path.is_dir() and suffixes and _kind_of(path) is None
         files += sorted(each for each in path.rglob("*") if _is_ours(each, path, suffixes)) if inside else [path]
     return files
 

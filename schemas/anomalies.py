@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,12 +23,32 @@ KINDS = {
     "INT_TYPE_OUT_OF_DOMAIN": "out of range",
     "INT_TYPE_BIG_INT": "out of range",
     "INT_TYPE_SMALL_INT": "out of range",
+    "FEATURE_TYPE_LOW_NUMBER_VALUES": "number of values",
+    "FEATURE_TYPE_HIGH_NUMBER_VALUES": "number of values",
     "FLOAT_TYPE_BIG_FLOAT": "out of range",
     "FLOAT_TYPE_SMALL_FLOAT": "out of range",
     "BOOL_TYPE_BIG_INT": "out of range",
     "BOOL_TYPE_SMALL_INT": "out of range",
 }
 """TFDV's types of anomalies that a table can have, by our words; others keep TFDV's own."""
+
+
+class ExampleRow(BaseModel):
+    """A row that is not what the schema says.
+
+    Attributes:
+        value: of the column, as text; None where it has none, or the row could not be read.
+        file: where the row stands; empty where nobody knows, as of rows that a query made.
+        line: in that file, from 1; of a binary file the number of the row or record.
+        row: its values by column, where the file is not known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str | None = None
+    file: str = ""
+    line: int | None = None
+    row: dict[str, Any] | None = None
 
 
 class Anomaly(BaseModel):
@@ -41,6 +61,8 @@ class Anomaly(BaseModel):
         expected: what the schema says.
         found: what the data has.
         examples: up to three of the values that were found.
+        count: rows with such values, None where it is not about rows.
+        rows: the first three of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +73,8 @@ class Anomaly(BaseModel):
     expected: str
     found: str
     examples: tuple[str, ...] = ()
+    count: int | None = None
+    rows: tuple[ExampleRow, ...] = ()
 
 
 def explain(anomalies: "Anomalies", schema: "Schema") -> list[Anomaly]:
@@ -83,11 +107,13 @@ def _words(kind: str, description: str, feature: "Feature | None", values: Seque
     if kind == "missing column":
         return "this column", "none"
     if kind == "new column":
-        return "no such column: the schema does not have it", "one"
+        return f"no such column: the schema does not have it{' in this environment' if feature else ''}", "one"
     if feature is not None and kind == "unexpected values":
-        return _one_of(values), description.removeprefix("Examples contain values missing from the schema: ")
+        return one_of(values), description.removeprefix("Examples contain values missing from the schema: ")
     if feature is not None and kind == "out of range":
         return _range(feature), description
+    if feature is not None and kind == "number of values":
+        return _value_count(feature), description
     if feature is not None and kind == "missing values":
         return _presence(feature, description)
     return "what the schema says", description
@@ -98,10 +124,19 @@ def _presence(feature: "Feature", description: str) -> tuple[str, str]:
     if share and "fraction" in description:
         where = "every row" if least == 1 else f"at least {least:.2%} of the rows"
         return f"a value in {where}", f"none in {1 - float(share[1]):.2%} of the rows"
-    return f"a value in at least {feature.presence.min_count} rows", "none" if "not present" in description else "fewer"
+    return (
+        f"a value in at least {feature.presence.min_count} row{'' if feature.presence.min_count == 1 else 's'}",
+        "none" if "not present" in description else "fewer",
+    )
 
 
-def _one_of(values: Sequence[str]) -> str:
+def _value_count(feature: "Feature") -> str:
+    least, most = feature.value_count.min, feature.value_count.max
+    return f"{least} values" if least == most else f"at least {least} values" + (f", at most {most}" if most else "")
+
+
+def one_of(values: Sequence[str]) -> str:
+    """Return the values that are allowed, in words."""
     more = f" or {len(values) - SHOWN_VALUES} more values" if len(values) > SHOWN_VALUES else ""
     return f"{'one of ' if len(values) > 1 else ''}{', '.join(map(repr, values[:SHOWN_VALUES]))}{more}"
 

@@ -16,6 +16,7 @@ Types = Mapping[str, str]
 """DuckDB's type by column: BOOLEAN, BIGINT, FLOAT, DOUBLE, DATE, TIMESTAMP, VARCHAR, or a list of one (`BIGINT[]`)."""
 REFUSED = "__refused"
 KEPT = "__refused_kept"
+PLACES = "__places"
 REJECTED = "__rejected"
 """Table of refused rows: `file, line, column, value, reason, row, lines`, all text but the first line and the number of
 lines; null where nobody knows."""
@@ -56,15 +57,11 @@ class TableParams(Settings):
 
     Attributes:
         max_rejected: share of a table's rows that may be refused (and kept in the quarantine); more block the run.
-        max_duplicates: share of the rows that may equal an earlier one; more block the run.
-        max_overlap: share of the rows outside of the train split that may equal a training row; more block the run.
     """
 
     query: str | None = None
     fetch: Fetch | None = None
     max_rejected: Share = 0.001
-    max_duplicates: Share = 1.0
-    max_overlap: Share = 1.0
 
     @property
     def tables(self) -> dict[str, str]:
@@ -106,7 +103,8 @@ class SourceKind(Protocol):
 
     A kind may say more: `NOT_WHOLE`, with what words a scan fails whose types
     hold for the first rows only; `divide(files, params)`, what several workers read; `data_files(file, params)`, what a
-    path stands for; `anchor(params, root)`, its settings with paths made absolute.
+    path stands for; `anchor(params, root)`, its settings with paths made absolute; `recognises(path)`, whether a file
+    or folder is of this kind, where names don't tell; `TENSORFLOW`, that reading needs it. It may `offer_places`.
     """
 
     Params: Any
@@ -147,3 +145,17 @@ def read_refused(connection: "duckdb.DuckDBPyConnection") -> str | None:
         return None
     connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {KEPT} AS SELECT * FROM {REFUSED}").fetchall()
     return f"SELECT * FROM {KEPT}"
+
+
+def offer_places(connection: "duckdb.DuckDBPyConnection", query: str) -> None:
+    """Keep the SQL of `file, line` of each row that a scan reads, in its order, for `read_places`."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW {PLACES} AS {query}").fetchall()
+
+
+def read_places(connection: "duckdb.DuckDBPyConnection") -> str | None:
+    """Return SQL of `file, line` of each row that the last scan read, in its order; None if nobody knows.
+
+    Of a binary file a line is the number of the row or record. The files are read again for it.
+    """
+    views = connection.sql(f"SELECT count(*) FROM duckdb_views() WHERE view_name = '{PLACES}'").fetchall()
+    return f"SELECT file, line FROM {PLACES}" if views[0][0] else None

@@ -58,6 +58,11 @@ class _Rows:
         return self._table.scan().__arrow_c_stream__(requested_schema)
 
 
+def recognises(path: Path) -> bool:
+    """Return whether a folder holds a Delta table."""
+    return (path / "_delta_log").is_dir()
+
+
 def look(
     connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Params, given: Types, *, whole: bool
 ) -> Types:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import InputError
-from pipeline.sources import FileParams, Types
+from pipeline.sources import FileParams, Types, offer_places
 from pipeline.sql import identifier, quote
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
             f"(SELECT * EXCLUDE (file_row_number) FROM read_parquet({paths}, file_row_number = true, "
             f"hive_partitioning = false) WHERE file_row_number BETWEEN {params.first} AND {params.last})"
         )
+    numbered = f"read_parquet({paths}, filename = true, file_row_number = true, hive_partitioning = false)"
+    offer_places(connection, f"SELECT filename AS file, file_row_number + 1 AS line FROM {numbered}")
     if not keys:
         return f"read_parquet({paths}, hive_partitioning = false)"
     partitioned = f"read_parquet({paths}, hive_partitioning = true, hive_types_autocast = true)"

@@ -88,7 +88,9 @@ def test_a_cell_that_is_not_what_the_schema_says(loaded, tmp_path, cells, kind, 
     (anomaly,) = report.anomalies
     assert (anomaly.feature, anomaly.kind, anomaly.severity) == (next(iter(cells)), kind, "error")
     assert (anomaly.expected, anomaly.examples) == (expected, examples)
-    assert anomaly.found in {words, f"{words}, first at {tmp_path / 'new.csv'}:3"}
+    assert (anomaly.found, anomaly.count) == (words, 1)
+    (row,) = anomaly.rows
+    assert (row.file, row.line, row.value) == (str(tmp_path / "new.csv"), 3, examples[0] if examples else None)
 
 
 def test_decimals_with_missing_values_are_whole_numbers_still(loaded, tmp_path):
@@ -164,6 +166,8 @@ def test_report_is_json(loaded, tmp_path):
             "expected": "one of 'Bern', 'Genf', 'Zug'",
             "found": "'Rom' in 1 row",
             "examples": ["Rom"],
+            "count": 1,
+            "rows": [{"value": "Rom", "file": str(tmp_path / "new.csv"), "line": 3, "row": None}],
         }
     ]
 

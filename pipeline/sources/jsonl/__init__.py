@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.errors import InputError
-from pipeline.sources import FileParams, Types, offer_refused, read_refused
+from pipeline.sources import FileParams, Types, offer_places, offer_refused, read_refused
 from pipeline.sources.jsonl.keys import Key, column_keys, find_keys
 from pipeline.sources.jsonl.lines import LONGEST_MB, numbered_lines
 from pipeline.sources.jsonl.values import FITS, MISSING, VALUES, WORDS, fill, find_types
@@ -104,7 +104,9 @@ def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params:
     offer_refused(connection, _refused(rows, columns))
     fits = " AND ".join(["true", *(each.fits for each in columns if each.sql_type != "VARCHAR")])
     values = ", ".join(f"{each.value} AS {identifier(each.name)}" for each in columns)
-    return f"(SELECT {values} FROM {rows} WHERE CASE WHEN flaw IS NULL THEN {fits} END)"
+    kept = f"FROM {rows} WHERE CASE WHEN flaw IS NULL THEN {fits} END"
+    offer_places(connection, f"SELECT file, line {kept}")
+    return f"(SELECT {values} {kept})"
 
 
 def rejects(connection: "duckdb.DuckDBPyConnection") -> str | None:

@@ -21,18 +21,19 @@ class Batch(NamedTuple):
 
     Attributes:
         file: where they are.
-        start: records before them.
-        values: a list of values, or null, for each feature and record.
+        numbers: of the records, from 1; one that holds several rows is there for each.
+        values: a list of values, or null, for each feature and row.
     """
 
     file: Path
-    start: int
+    numbers: Sequence[int]
     values: "pa.RecordBatch"
 
     def error(self, feature: str, message: str) -> InputError:
         """Return an error about one of the records."""
-        last = self.start + self.values.num_rows
-        return InputError(f"{self.file}: records {self.start + 1} to {last}: feature '{feature}': {message}")
+        return InputError(
+            f"{self.file}: records {self.numbers[0]} to {self.numbers[-1]}: feature '{feature}': {message}"
+        )
 
     def lists(self) -> "dict[str, pa.Array]":
         """Return the features of which any record has a value."""
@@ -51,16 +52,26 @@ def decode(files: Sequence[Path], limit: int | None) -> Iterator[Batch]:
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
     decoder = ExamplesToRecordBatchDecoder()
+    for file, start, records in read_records(files, limit):
+        try:
+            batch = decoder.DecodeBatch(records)
+        except RuntimeError as error:
+            number = _first_wrong(decoder, records)
+            raise InputError(f"{file}: record {start + number}: expected a tf.Example: {error}") from error
+        yield Batch(file, range(start + 1, start + 1 + len(records)), batch)
+
+
+def read_records(files: Sequence[Path], limit: int | None) -> Iterator[tuple[Path, int, list[bytes]]]:
+    """Yield a file, how many of its records came before, and the next ones; of all files, or only the first records.
+
+    Raises:
+        InputError: no TFRecord file, a record that is corrupt, or a file that ends within one.
+    """
     left = limit
     for file in files:
         for start, records in _read(file):
             kept = records[:left]
-            try:
-                batch = decoder.DecodeBatch(kept)
-            except RuntimeError as error:
-                number = _first_wrong(decoder, kept)
-                raise InputError(f"{file}: record {start + number}: expected a tf.Example: {error}") from error
-            yield Batch(file, start, batch)
+            yield file, start, kept
             if left is not None:
                 left -= len(kept)
                 if not left:
@@ -71,7 +82,7 @@ def _read(file: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Yield serialized records, and how many came before them."""
     import tensorflow as tf
 
-    packed = _is_gzip(file)
+    packed = is_gzip(file)
     count, size = 0, 0
     dataset = tf.data.TFRecordDataset(str(file), "GZIP" if packed else "", buffer_size=1 << 20).batch(BATCH_RECORDS)
     try:
@@ -87,10 +98,10 @@ def _read(file: Path) -> Iterator[tuple[int, list[bytes]]]:
     if not _is_all(file, size, packed=packed):
         raise InputError(f"{file}: record {count + 1}: expected a sound TFRecord, but the file ends within it")
     if not count:
-        raise InputError(f"{file}: expected tf.Example records, received none")
+        raise InputError(f"{file}: expected records, received none")
 
 
-def _is_gzip(file: Path) -> bool:
+def is_gzip(file: Path) -> bool:
     """Return whether it can be unpacked; a plain record of 559,903 bytes starts like gzip."""
     with file.open("rb") as stream:
         if stream.read(2) != b"\x1f\x8b":

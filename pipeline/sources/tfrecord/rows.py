@@ -1,18 +1,22 @@
 """Records as an Arrow stream of columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
-from pipeline.sources.tfrecord.records import Batch, decode
+from pipeline.sources.tfrecord.records import Batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 NOT_WHOLE = "the first records do not have it, or not more than one value of it"
 """What reading fails with where the types do not hold for every record: a value would be lost."""
-SQL_TYPES = {"int64": "BIGINT", "float": "FLOAT", "large_binary": "VARCHAR"}
+SQL_TYPES = {"int64": "BIGINT", "float": "FLOAT", "double": "DOUBLE", "large_binary": "VARCHAR"}
+
+
+Decode = Callable[[Sequence[Path], int | None], Iterator[Batch]]
+"""Reads the rows of all files, or those of so many first records."""
 
 
 class Rows:
@@ -22,7 +26,8 @@ class Rows:
     ... for the features, in the order of `types`.
     """
 
-    def __init__(self, files: Sequence[Path], types: Mapping[str, str], limit: int | None) -> None:
+    def __init__(self, decode: Decode, files: Sequence[Path], types: Mapping[str, str], limit: int | None) -> None:
+        self._decode = decode
         self._files = files
         self._types = types
         self._limit = limit
@@ -34,11 +39,11 @@ class Rows:
             [("file", pa.string()), ("line", pa.int64()), ("column", pa.string()), ("value", pa.string())]
             + [(f"v{index}", _arrow_type(each)) for index, each in enumerate(self._types.values())]
         )
-        batches = (_columns(each, self._types, schema) for each in decode(self._files, self._limit))
+        batches = (_columns(each, self._types, schema) for each in self._decode(self._files, self._limit))
         return pa.RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__(requested_schema)
 
 
-def find_types(files: Sequence[Path], limit: int | None) -> dict[str, str]:
+def find_types(decode: Decode, files: Sequence[Path], limit: int | None) -> dict[str, str]:
     """Return DuckDB's type of each feature; one that has no value anywhere is text.
 
     Raises:
@@ -76,14 +81,13 @@ def _clash(batch: Batch, name: str, expected: str, received: str) -> InputError:
 def _arrow_type(sql_type: str) -> "pa.DataType":
     import pyarrow as pa
 
-    numbers = {"BIGINT": pa.int64(), "FLOAT": pa.float32()}
+    numbers = {"BIGINT": pa.int64(), "FLOAT": pa.float32(), "DOUBLE": pa.float64()}
     single = numbers.get(sql_type.removesuffix("[]"), pa.large_string())
     return pa.large_list(single) if sql_type.endswith("[]") else single
 
 
 def _columns(batch: Batch, types: Mapping[str, str], schema: "pa.Schema") -> "pa.RecordBatch":
     """Return the batch in the stream's columns."""
-    import numpy as np
     import pyarrow as pa
 
     lists, count = batch.lists(), batch.values.num_rows
@@ -100,7 +104,7 @@ def _columns(batch: Batch, types: Mapping[str, str], schema: "pa.Schema") -> "pa
     return pa.RecordBatch.from_arrays(
         [
             pa.repeat(str(batch.file), count),
-            pa.array(np.arange(batch.start + 1, batch.start + 1 + count)),
+            pa.array(batch.numbers, pa.int64()),
             pa.array(columns, pa.string()),
             pa.array(texts, pa.string()),
             *values,

@@ -197,8 +197,8 @@ def test_reads_archives_behind_each_other(connection: duckdb.DuckDBPyConnection,
 
 def test_no_table(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     contents: dict[str, list[dict[str, Any] | bytes]] = {
-        "expected tf.Example records, received none": [],
-        "expected tf.Example records with features, received none": [{}],
+        "expected records, received none": [],
+        "expected records with features, received none": [{}],
         "record 2: expected a tf.Example": [{"n": 1}, b"\xff\xff", {"n": 2}],
         "record 3: expected a tf.Example: .* wrong type": [{"n": 1}, {"n": 2}, {"n": 1.5}],
         "features 'ID' and 'Id': expected names that differ by more than case": [{"Id": 1, "ID": 2}],
