@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
+from models.discovery import discover
 from models.spec import target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
@@ -20,7 +21,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         InputError: all mistakes, each with file, line and key path.
     """
     problem = loaded.problem
-    mistakes = [*_names(problem, columns), *_metrics(problem)]
+    mistakes = [*_names(problem, columns), *_metrics(problem), *_data_gate(problem)]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
     mistakes += [
@@ -54,6 +55,28 @@ def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
     for name in problem.evaluation.gates:
         if name not in known:
             yield ("evaluation", "gates", name), f"expected one of {', '.join(known)}, received '{name}'"
+
+
+def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield names of checks and limits that there are not, and limits that are none."""
+    gate, known = problem.data_gate, discover("pipeline.gate.checks")
+    lists = (("block", gate.block), ("warn", gate.warn), ("ignore", gate.ignore))
+    named: list[tuple[Keys, str]] = [
+        (("data_gate", key, index), name) for key, names in lists for index, name in enumerate(names)
+    ]
+    named += [(("data_gate", "limits", name), name) for name in gate.limits]
+    for keys, name in named:
+        if name not in known:
+            yield keys, f"expected one of {', '.join(known)}, received '{name}'"
+    told = [name for _, names in lists for name in names]
+    for name in sorted({name for name in told if told.count(name) > 1}):
+        yield ("data_gate",), f"'{name}' is told twice what to do"
+    for name, limits in gate.limits.items():
+        fields = known[name].Limits.model_fields if name in known else {}
+        for limit in limits:
+            if name in known and limit not in fields:
+                expected = f"one of {', '.join(fields)}" if fields else "no limit"
+                yield ("data_gate", "limits", name, limit), f"expected {expected}, received '{limit}'"
 
 
 def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]:

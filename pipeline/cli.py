@@ -13,8 +13,10 @@ import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.schema_commands import app as schema_app
+from pipeline.validate_command import validate
 
 if TYPE_CHECKING:
+    from pipeline.gate.verdict import DataBlockedError
     from pipeline.problem import LoadedProblem
     from pipeline.workspace import Workspace
 
@@ -162,11 +164,16 @@ def run(
         str | None, typer.Option(help="Let the range of spans end here: 7, 2013-07, ... (left out: the newest).")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="Evaluate on this fold of split.folds.", min=0)] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="Accept this finding of the data gate in this data: drift:temp, rows, ...")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the pipeline: ingest, validate, transform, train, evaluate, push."""
+    """Run the pipeline: ingest, validate, judge the data, transform, train, evaluate, push."""
+    from pipeline.acceptance import remember
     from pipeline.console import capture_output
+    from pipeline.gate.verdict import DataBlockedError
     from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
     from pipeline.run import run as run_problem
@@ -175,21 +182,51 @@ def run(
     loaded = loaded.with_fold(fold)
     fetch_data(loaded)
     prepared = prepare(loaded, workspace, span)
+    prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
-    with capture_output(log, verbose=verbose) as screen:
-        result = run_problem(loaded, prepared, workspace, screen, log)
-        asked = _ask(loaded, prepared.columns, workspace, ask) if ask and result.pushed else None
+    try:
+        with capture_output(log, verbose=verbose) as screen:
+            result = run_problem(loaded, prepared, workspace, screen, log)
+            asked = _ask(loaded, prepared.columns, workspace, ask) if ask and result.pushed else None
+            report = _report(loaded, workspace)
+    except DataBlockedError as error:
+        _explain(loaded, workspace, error, as_json=as_json)
+        raise
     if as_json:
         _print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
     else:
+        from pipeline.gate_view import render_findings
         from pipeline.render import render_answers, render_result
 
+        _print(render_findings(result.data_gate))
         if asked:
             typer.echo(f"\nPOST {asked.url}")
             _print(render_answers(asked.answers, asked.truths, asked.rows))
-        _print(render_result(result, problem))
+        _print(render_result(result, problem, report))
     if not result.blessed:
         raise BlockedError("blocked: " + "; ".join(result.refusals))
+
+
+def _explain(loaded: "LoadedProblem", workspace: "Workspace", error: "DataBlockedError", *, as_json: bool) -> None:
+    """Print why the data gate has stopped a run."""
+    from pipeline.gate_view import render_blocked
+
+    report = _report(loaded, workspace)
+    if as_json:
+        _print_json(error.verdict.model_dump(mode="json"))
+    else:
+        _print(render_blocked(error.verdict, loaded.file.path, report))
+
+
+def _report(loaded: "LoadedProblem", workspace: "Workspace") -> Path | None:
+    """Write the newest run's report; None if it can't be made, for a run does not fail by it."""
+    from pipeline.report.runs import choose_run, write_run_report
+
+    try:
+        return write_run_report(loaded, workspace, choose_run(workspace))
+    except PenstockError as error:
+        typer.echo(f"no report: {error}", err=True)
+        return None
 
 
 def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: int) -> Any:
@@ -236,21 +273,33 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
+# -1 is no option
+@app.command(context_settings={"ignore_unknown_options": True})
 def report(
     problem: ProblemFile,
+    run_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run's id, its beginning, or -1 (the newest), -2, ..."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The HTML file; left out, one in the workspace.")] = None,
+    opened: Annotated[
+        bool | None, typer.Option("--open/--no-open", help="Open it in the browser; left out, on a terminal.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page about the data of the newest run: features, splits, drift, label, refused rows."""
+    """Write a page about a run's data and open it: findings, columns by split, drift, label, refused rows."""
     from pipeline.render import relative
-    from pipeline.report.latest import report_latest
+    from pipeline.report.browser import open_page
+    from pipeline.report.runs import choose_run, write_run_report
 
-    written = report_latest(*_load(problem), out)
+    loaded, workspace = _load(problem)
+    chosen = choose_run(workspace, run_id)
+    written = write_run_report(loaded, workspace, chosen, out)
     if as_json:
-        _print_json({"report": written})
+        _print_json({"report": written, "run_id": chosen.run_id})
     else:
         typer.echo(f"wrote {relative(written)}")
+    open_page(written, wanted=opened if opened or not as_json else False)
 
 
 @app.command()
@@ -310,27 +359,7 @@ def predict(
         _print(render_answers(answers, rows=asked))
 
 
-@app.command()
-def validate(
-    problem: Annotated[Path, typer.Option(help="The problem whose schema holds.")],
-    data: Annotated[Path | None, typer.Argument(help="A file in place of the problem's first table.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare data with the problem's schema; exit code 1 if there are anomalies."""
-    from pipeline.console import hold_stderr
-    from pipeline.render import render_anomalies
-    from pipeline.validate import validate as validate_data
-
-    with hold_stderr():
-        report = validate_data(_load(problem)[0], data)
-    if as_json:
-        _print_json(report.model_dump(mode="json"))
-    else:
-        _print(render_anomalies(report))
-    if report.anomalies:
-        raise typer.Exit(1)
-
-
+app.command()(validate)
 app.add_typer(schema_app, name="schema")
 quarantine = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")

@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.status import Status
 
 RUNNING, FINISHED, CACHED = "Component %s is running.", "Component %s is finished.", "A cached execution"
+SILENT = ("Skipping execution for", "Running as an resolver node")
+"""Components that do not run, and those that only look something up, get no line."""
 """How TFX's LocalDagRunner and launcher log what they do."""
 
 
@@ -92,16 +94,18 @@ class ComponentProgress(logging.Handler):
     def __init__(self, console: Console, status: Status) -> None:
         super().__init__(logging.INFO)
         self.console, self.status = console, status
-        self.component, self.started, self.cached = "", 0.0, False
+        self.component, self.started, self.cached, self.silent = "", 0.0, False, False
         self.detail, self.outcome = "", ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow TFX's own messages, and ours."""
         if record.msg == RUNNING:
             self.component, self.started = record.getMessage().split()[1], time.monotonic()
-            self.cached, self.detail, self.outcome = False, "", ""
+            self.cached, self.silent, self.detail, self.outcome = False, False, "", ""
         elif str(record.msg).startswith(CACHED):
             self.cached = True
+        elif str(record.msg).startswith(SILENT):
+            self.silent = True
         elif record.msg == FINISHED:
             self._finish()
             return
@@ -113,6 +117,8 @@ class ComponentProgress(logging.Handler):
         self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")
 
     def _finish(self) -> None:
+        if self.silent:
+            return
         seconds = time.monotonic() - self.started
         how = "[dim]cached[/dim]" if self.cached else f"{seconds:6.1f} s"
         self.console.print(

@@ -6,23 +6,27 @@ from typing import Any, NamedTuple
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.trainer.component import Trainer
 from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
+from models.discovery import discover
 from models.spec import ModelSpec
 from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
 from pipeline.components.pusher import Pusher
+from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.evaluation import build_eval_config
 from pipeline.fingerprint import code_digest
+from pipeline.gate.judge import CHECKS, GateRequest
 from pipeline.ingest import Request
 from pipeline.problem import Problem
 from pipeline.splits import judged
@@ -41,6 +45,7 @@ class Plan(NamedTuple):
         problem: the YAML.
         spec: the model, complete.
         request: what ExampleGen reads.
+        gate: what the data must be like.
         schema_file: the curated schema under its digest, None to infer one.
         slice_types: raw types of the columns that slices are made of.
         run_id: makes the push check run in each run.
@@ -50,6 +55,7 @@ class Plan(NamedTuple):
     problem: Problem
     spec: ModelSpec
     request: Request
+    gate: GateRequest
     schema_file: Path | None
     slice_types: dict[str, str]
     run_id: str
@@ -62,16 +68,27 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
     statistics = StatisticsGen(examples=examples.outputs["examples"])
     schema = _schema(plan, statistics)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    transform = _transform(plan, examples, schema)
-    trainer = _trainer(plan, examples, transform)
-    baseline = _baseline(trainer)
-    evaluator = _evaluator(plan, examples, trainer, baseline)
-    pusher = _pusher(plan, workspace, trainer, evaluator)
+    previous = _previous_data(examples)
+    gate = DataGate(
+        examples=examples.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=validator.outputs["anomalies"],
+        previous=previous.outputs["verdict"],
+        request=plan.gate.model_dump_json(),
+    )
+    with Cond(gate.outputs["verdict"].future()[0].property("blocked") == 0):
+        transform = _transform(plan, examples, schema)
+        trainer = _trainer(plan, examples, transform)
+        baseline = _baseline(trainer)
+        evaluator = _evaluator(plan, examples, trainer, baseline)
+        pusher = _pusher(plan, workspace, trainer, evaluator)
+    data = [examples, statistics, schema, validator, previous, gate]
     return Pipeline(
         pipeline_name=plan.problem.name,
         pipeline_root=str(workspace.artifacts),
         metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
-        components=[examples, statistics, schema, validator, transform, trainer, baseline, evaluator, pusher],
+        components=[*data, transform, trainer, baseline, evaluator, pusher],
         enable_cache=True,
         beam_pipeline_args=BEAM_ARGUMENTS,
     )
@@ -81,6 +98,12 @@ def _schema(plan: Plan, statistics: StatisticsGen) -> Any:
     if plan.schema_file:
         return ImportSchemaGen(schema_file=str(plan.schema_file)).with_id("SchemaGen")
     return SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
+
+
+def _previous_data(examples: Any) -> Resolver:
+    return Resolver(
+        strategy_class=PreviousVerdict, examples=examples.outputs["examples"], verdict=Channel(type=DataVerdict)
+    ).with_id("PreviousData")
 
 
 def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:
@@ -139,6 +162,11 @@ def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, evaluator: Evalu
         push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": base}),
         custom_config={"base": base, "keep": plan.problem.push.keep, "run": plan.run_id},
     )
+
+
+def gate_modules() -> list[str]:
+    """Return the modules whose change must run DataGate again."""
+    return ["pipeline.components.data_gate", *(f"{CHECKS}.{name}" for name in discover(CHECKS))]
 
 
 def _inputs_modules(spec: ModelSpec) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from models.settings import Settings
-from pipeline.errors import BlockedError, InputError
+from pipeline.errors import InputError
 from pipeline.splits import HASH, Cuts, Split, columns, cuts, expression, names
 from pipeline.sql import identifier, quote
 from pipeline.stage import rows_files
@@ -37,7 +37,6 @@ class Request(Settings):
         folder: where the stages lie.
         split: which rows train, which evaluate, which test.
         label: rows without it are dropped and counted.
-        max_overlap: share of the evaluated rows that may be training rows as well.
         span: TFX's number of the latest span, 0 without spans.
         version: of that span, 0 without versions.
         query: the SQL text over the tables, empty without one.
@@ -49,7 +48,6 @@ class Request(Settings):
     folder: Path
     split: Split
     label: str
-    max_overlap: float = 1.0
     span: int = 0
     version: int = 0
     query: str = ""
@@ -88,7 +86,6 @@ def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
 
     Raises:
         InputError: a split is empty.
-        BlockedError: more rows than `max_overlap` are in two splits.
     """
     with connect() as connection:
         connection.execute(f"CREATE TEMP VIEW rows AS {_labelled(request)}").fetchall()
@@ -98,7 +95,7 @@ def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
         ((total,),) = connection.sql(f"SELECT count(*) FROM {_stages(request)}").fetchall()
         overlap = _overlap(connection, request, split)
     rows = {name: dict(counted).get(name, 0) for name in names(request.split)}
-    _check(request, rows, overlap)
+    _check(rows)
     parts = [part for name, count in rows.items() for part in _parts(request, found, name, count, folder)]
     return parts, Counts(rows, {}, total - sum(rows.values()), overlap)
 
@@ -120,17 +117,11 @@ def _overlap(connection: "duckdb.DuckDBPyConnection", request: Request, split: s
     return int(count)
 
 
-def _check(request: Request, rows: dict[str, int], overlap: int) -> None:
+def _check(rows: dict[str, int]) -> None:
     empty = [split for split, count in rows.items() if count == 0]
     if empty:
         raise InputError(
             f"split: {', '.join(empty)} got no row out of {sum(rows.values())}; change the shares or bring more rows"
-        )
-    others = sum(rows.values()) - rows["train"]
-    if overlap > request.max_overlap * others:
-        raise BlockedError(
-            f"blocked: {overlap:,} of {others:,} rows outside of the train split ({overlap / others:.2%}) equal a "
-            f"training row; source.max_overlap allows {request.max_overlap:.2%}"
         )
 
 

@@ -26,6 +26,7 @@ class Prepared(NamedTuple):
         spans: their names; empty without spans.
         span: TFX's number of the latest one, 0 without spans.
         version: of that one, 0 without versions.
+        accepted: findings of the data gate that somebody has accepted for this data.
     """
 
     columns: Columns
@@ -33,6 +34,7 @@ class Prepared(NamedTuple):
     spans: tuple[str, ...]
     span: int = 0
     version: int = 0
+    accepted: tuple[str, ...] = ()
 
 
 def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = None) -> Prepared:

@@ -46,6 +46,24 @@ class Evaluation(Settings):
     gates: dict[str, Gate] = Field(default_factory=dict)
 
 
+class DataGate(Settings):
+    """What must hold of the data before a model is trained on it; checks are in pipeline/gate/checks.
+
+    Attributes:
+        block: checks whose findings stop the run, beside those that do by default.
+        warn: checks whose findings are only told.
+        ignore: checks that are not made.
+        limits: settings of checks by name, `{leakage: {auc: 0.95}}`.
+        serving: a file, a folder or a pattern of rows that served models were asked about, to look for skew.
+    """
+
+    block: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    limits: dict[str, dict[str, float]] = Field(default_factory=dict)
+    serving: str | None = None
+
+
 class Push(Settings):
     """Where a blessed model goes: `<workspace>/serving/<name>/<version>`, for TensorFlow Serving to watch.
 
@@ -75,6 +93,7 @@ class Problem(Settings):
         features: settings by column; left out, every column of the schema is used by its type.
         model: the network.
         training: how it is trained.
+        data_gate: what its data must be like.
         evaluation: how it is judged.
         push: where it goes.
     """
@@ -87,6 +106,7 @@ class Problem(Settings):
     features: Annotated[dict[str, FeatureParams] | None, BeforeValidator(_spell_out)] = None
     model: FamilyParams = Field(default={"family": "mlp"}, validate_default=True)
     training: Training = Training()
+    data_gate: DataGate = DataGate()
     evaluation: Evaluation = Evaluation()
     push: Push = Push()
 

@@ -32,7 +32,8 @@ BLOCK = "__block"
 BLOCKED = "__blocked"
 HEADROOM = {"time": 1.5, "span": 1.5, "random": 3.0}
 """Limit by measured distance; blocks at random tell the noise alone, and leave more to come."""
-LEAST_LIMIT = 0.01
+LEAST_LIMIT = {"infinity_norm": 0.01, "jensen_shannon_divergence": 0.05}
+"""TFDV draws ten bins of equal width: one extreme value more moves them, and a divergence by up to 0.03."""
 TOUCHING = (10, 0.001)
 """A bound is natural where so many rows, and such a share of them, hold it and none goes beyond."""
 
@@ -248,7 +249,7 @@ class Measured(NamedTuple):
         """Propose limits of distances; one of 1 or more would allow any distribution."""
         if found is None:
             return limits
-        drift, skew = (_round_up(max(LEAST_LIMIT, HEADROOM[self.blocks.kind] * each)) for each in found)
+        drift, skew = (_round_up(max(LEAST_LIMIT[limits.measure], HEADROOM[self.blocks.kind] * each)) for each in found)
         told = {"drift_comparator": (drift, f"measured {found.drift:.2g} between consecutive blocks")}
         if facts.name != self.label:
             told["skew_comparator"] = (skew, f"measured {found.skew:.2g} between the last block and those before it")

@@ -64,7 +64,7 @@ def _copy(query: str, out: Path, options: str) -> None:
 
 
 def refuse_excess(loaded: LoadedProblem, workspace: Workspace, stages: Sequence[Stage]) -> None:
-    """Stop a run that would leave out, or repeat, more rows than the problem allows.
+    """Stop a run that would leave out more rows than the problem allows.
 
     Raises:
         BlockedError: with the first refused rows.
@@ -82,12 +82,6 @@ def refuse_excess(loaded: LoadedProblem, workspace: Workspace, stages: Sequence[
         shown = [f"  {describe(row)}" for row in read_quarantine(workspace, SHOWN)[0]]
         path = loaded.file.path
         raise BlockedError("\n".join([*messages, *shown, f"all of them: penstock quarantine show {path}"]))
-    rows, repeated = (sum(getattr(each, part) for each in stages) for part in ("rows", "duplicates"))
-    if repeated > source.max_duplicates * rows:
-        raise BlockedError(
-            f"blocked: {repeated:,} of {rows:,} rows ({repeated / rows:.2%}) equal an earlier one; "
-            f"source.max_duplicates allows {source.max_duplicates:.2%}"
-        )
 
 
 def describe(row: dict[str, Any]) -> str:

@@ -186,7 +186,7 @@ def read_source(reading: Reading, folder: Path) -> Content:
             writer.write(f"({query_text(source, reading.root, tables)})")
             content = writer.measure(read)
         write_rejected(connection, folder / REJECTED_FILE.format(0))
-    refuse_nothing(content, tables)
+        refuse_nothing(content, tables, _most_refused(connection))
     return content
 
 
@@ -204,8 +204,17 @@ def write_rejected(connection: "duckdb.DuckDBPyConnection", file: Path) -> None:
         ).fetchall()
 
 
-def refuse_nothing(content: Content, tables: list[Table]) -> None:
-    """Refuse a source without rows.
+def _most_refused(connection: "duckdb.DuckDBPyConnection") -> str:
+    """Return what most rows were refused for, with a value; empty if none was."""
+    reasons = connection.sql(
+        f"SELECT concat_ws(': ', 'column ' || \"column\", reason), any_value(value) FROM {REJECTED} "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    ).fetchall()
+    return "".join(f": {reason}, received {value!r:.80}" for reason, value in reasons)
+
+
+def refuse_nothing(content: Content, tables: list[Table], why: str = "") -> None:
+    """Refuse a source without rows; `why` most of them were refused.
 
     Raises:
         InputError: always then.
@@ -214,5 +223,5 @@ def refuse_nothing(content: Content, tables: list[Table]) -> None:
         return
     files = ", ".join(str(file) for file in tables[0].files[:3]) or tables[0].name
     refused = sum(content.rejected.values())
-    more = f"; {refused:,} could not be read" if refused else ""
+    more = f"; {refused:,} could not be read{why}" if refused else ""
     raise InputError(f"{files}: expected a header and rows, received no row{more}")

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from pipeline.lineage import Run
     from pipeline.metrics import SliceMetrics
     from pipeline.results import RunResult
-    from pipeline.validate import Report
+    from pipeline.validation.report import Report
 
 MEBIBYTE = 2**20
+SCHEMAS = {
+    "curated": "curated: a contract that the data was held against",
+    "inferred": "inferred from the data itself; keep it: penstock schema infer {}",
+}
 SHOWN_SLICES = 24
 SMALL_SLICE = 100
 HEADLINE_METRICS = 4
+ROW_CHARACTERS = 80
 
 
 def table(*columns: str, title: str = "") -> Table:
@@ -37,19 +42,19 @@ def relative(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def render_result(result: "RunResult", problem: Path) -> RenderableType:
+def render_result(result: "RunResult", problem: Path, report: Path | None = None) -> RenderableType:
     """Return the summary of a run: rows, features, time, metrics by slice, where the model lies, what to do next."""
     return Group(
         Text(),
-        _headline(result),
+        _headline(result, problem),
         _times(result),
         render_metrics(result.metrics, f"Metrics on the {result.evaluated_split} split"),
-        _verdict(result),
+        _verdict(result, report),
         _next_steps(result, problem),
     )
 
 
-def _headline(result: "RunResult") -> Text:
+def _headline(result: "RunResult", problem: Path) -> Text:
     splits = " · ".join(f"{split} {count:,}" for split, count in result.rows.items())
     dropped = f", {result.rows_without_label:,} dropped without label" if result.rows_without_label else ""
     memory = f"{result.peak_memory_bytes / MEBIBYTE:,.0f} MiB"
@@ -59,6 +64,7 @@ def _headline(result: "RunResult") -> Text:
         "splits": splits,
         **_faults(result),
         "features": str(result.features),
+        "schema": SCHEMAS[result.data_gate.schema_source].format(relative(problem.resolve())),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
@@ -135,7 +141,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
-def _verdict(result: "RunResult") -> Text:
+def _verdict(result: "RunResult", report: Path | None) -> Text:
     if not result.blessed:
         lines = "\n".join(f"  {refusal}" for refusal in result.refusals)
         return Text.assemble(("Blocked by a gate: nothing was pushed\n", "bold red"), lines)
@@ -146,6 +152,7 @@ def _verdict(result: "RunResult") -> Text:
         ("Model ", "bold"),
         f"version {result.pushed.version} {how}: ",
         (relative(result.pushed.path), "green"),
+        *(Text.assemble(("\nData  ", "bold"), relative(each)) for each in [report] if each),
         ("\nLog   ", "bold"),
         relative(result.log),
     )
@@ -162,13 +169,19 @@ def _next_steps(result: "RunResult", problem: Path) -> Text:
     return Text.assemble(("\nNext\n", "bold"), lines, "\n")
 
 
+def is_blocked(run: "Run") -> bool:
+    """Return whether the data gate has stopped the run."""
+    verdict = run.output("DataVerdict")
+    return verdict is not None and verdict.properties["blocked"].int_value == 1
+
+
 def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType:
     """Return the runs, newest first, and the versions that are served."""
     made = table("run", "state", "components", "seconds", title="Runs")
     for run in runs:
         states = [execution.state for execution in run.executions]
         bad = next((found for found in run.executions if found.state not in {"complete", "cached"}), None)
-        state = f"{bad.component} {bad.state}" if bad else "complete"
+        state = f"{bad.component} {bad.state}" if bad else "blocked" if is_blocked(run) else "complete"
         made.add_row(
             f"{run.started:%Y-%m-%d %H:%M:%S}",
             state,
@@ -183,18 +196,26 @@ def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType
 
 
 def render_anomalies(report: "Report") -> RenderableType:
-    """Return one line per anomaly, or that there is none."""
-    checked = f"{report.rows:,} rows, {report.columns} columns, environment {report.environment}"
+    """Return a line per anomaly with the first rows that it is about, or that there is none."""
+    from pipeline.validation.formats import places, summary
+
+    title = f"{report.data}: {summary(report)}" if report.data else summary(report)
+    way = [Text(report.way, style="dim")] if report.way else []
     if not report.anomalies:
-        return Text(f"no anomalies in {checked}", style="green")
-    made = table("feature", "severity", "expected", "found", "for example", title=f"Anomalies in {checked}")
+        return Group(Text(title, style="green"), *way)
+    made = table("severity", "feature", "expected", "found")
     for column in made.columns:
         column.justify = "left"
-    for found in report.anomalies:
-        color = "red" if found.severity == "error" else "yellow"
-        examples = ", ".join(found.examples)
-        made.add_row(found.feature, Text(found.severity, style=color), found.expected, found.found, examples)
-    return made
+    for anomaly in report.anomalies:
+        color = "red" if anomaly.severity == "error" else "yellow"
+        rows = "\n".join(_shorten(text) for text in places(anomaly))
+        found = Text.assemble(anomaly.found, ("\n" + rows if rows else "", "dim"))
+        made.add_row(Text(anomaly.severity, style=color), anomaly.feature, Text(anomaly.expected), found)
+    return Group(Text(title, style="bold"), *way, made)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= ROW_CHARACTERS else f"{text[: ROW_CHARACTERS - 1]}…"
 
 
 def render_answers(

@@ -11,6 +11,7 @@ from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError
 from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest
+from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request
 from pipeline.lineage import read_runs
 from pipeline.preflight import Prepared
@@ -40,7 +41,9 @@ def fetch(loaded: LoadedProblem) -> list[Path]:
 
 def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) -> "Plan":
     """Return everything the pipeline is made of; copies the curated schema under its digest."""
-    from pipeline.graph import Plan
+    from pipeline.gate.judge import request_for
+    from pipeline.graph import Plan, gate_modules
+    from pipeline.serving_data import serving_statistics
 
     problem, columns = loaded.problem, prepared.columns
     request = Request(
@@ -49,17 +52,25 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         folder=workspace.stages,
         split=problem.split,
         label=problem.target.column,
-        max_overlap=problem.source.max_overlap,
         span=prepared.span,
         version=prepared.version,
         query=prepared.stages[0].query,
         code=code_digest(["pipeline.components.example_gen"]),
     )
+    spec = resolve(problem, columns)
+    gate = request_for(
+        problem,
+        spec,
+        accepted=prepared.accepted,
+        serving=serving_statistics(loaded, columns, workspace),
+        code=code_digest(gate_modules()),
+    )
     names = sorted({name for keys in problem.evaluation.slices for name in keys})
     return Plan(
         problem=problem,
-        spec=resolve(problem, columns),
+        spec=spec,
         request=request,
+        gate=gate,
         schema_file=_pin_schema(loaded.schema_path, workspace) if loaded.schema_path else None,
         slice_types={name: columns[name].raw_type for name in names},
         run_id=datetime.now(UTC).isoformat(),
@@ -80,6 +91,7 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
 
     Raises:
         InputError: the data is not what it must be.
+        DataBlockedError: the data gate has stopped it.
         RunError: a component failed, or its inputs could not be resolved.
     """
     began = time.monotonic()
@@ -97,6 +109,9 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
     ]
     if failure:
         raise failure
+    verdict = runs[0].output("DataVerdict") if runs else None
+    if verdict and (judged := read_verdict(Path(verdict.uri))).is_blocked:
+        raise DataBlockedError(judged)
     if broken:
         raise RunError(f"{', '.join(broken)} did not complete ({states.get(broken[0], 'never started')}); see {log}")
     return collect(plan, runs[0], time.monotonic() - began, log)

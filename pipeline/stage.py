@@ -119,7 +119,7 @@ def _find(folder: Path, settings: str, files: Sequence[Path]) -> Stage | None:
 
 
 def _settings_digest(reading: Reading) -> str:
-    source = reading.source.model_dump_json(exclude={"fetch", "spans", "max_rejected", "max_duplicates", "max_overlap"})
+    source = reading.source.model_dump_json(exclude={"fetch", "spans", "max_rejected"})
     expected = [tuple(column) for column in reading.expected.values()]
     code = code_digest(["pipeline.reader", f"pipeline.sources.{reading.source.kind}"])
     return hashlib.sha256(f"{source}{expected}{code}{reading.root}".encode()).hexdigest()

@@ -57,6 +57,11 @@ class Workspace(NamedTuple):
         return self.folder / "quarantine.parquet"
 
     @property
+    def accepted(self) -> Path:
+        """Findings of the data gate that somebody has accepted, by the digest of the data."""
+        return self.folder / "accepted.json"
+
+    @property
     def serving(self) -> Path:
         """TensorFlow Serving's base path of the model: one integer folder a version."""
         return self.home / "serving" / self.name

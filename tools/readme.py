@@ -1,4 +1,4 @@
-"""Put what a command printed into README.md, so that no number there is typed by hand.
+"""Put what a command printed into README.md, or another page, so that no number there is typed by hand.
 
 `python benchmarks/flights.py | python tools/readme.py flights` replaces what stands between
 `<!-- flights -->` and `<!-- /flights -->` with standard input (`--code`: as a code block).
@@ -17,13 +17,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("section", help="the section's name in its markers")
     parser.add_argument("--code", action="store_true", help="as a code block")
+    parser.add_argument("--file", type=Path, default=README, help="the page")
     arguments = parser.parse_args()
     printed = "\n".join(line.rstrip() for line in sys.stdin.read().strip("\n").splitlines())
     body = f"```\n{printed}\n```" if arguments.code else printed
-    text, count = replace(README.read_text("utf-8"), arguments.section, body)
+    page = arguments.file
+    text, count = replace(page.read_text("utf-8"), arguments.section, body)
     if count != 1:
-        sys.exit(f"{README}: expected one section <!-- {arguments.section} -->, found {count}")
-    README.write_text(text, "utf-8")
+        sys.exit(f"{page}: expected one section <!-- {arguments.section} -->, found {count}")
+    page.write_text(text, "utf-8")
 
 
 def replace(text: str, section: str, body: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.settings import Settings
+from pipeline.errors import BlockedError
 
 VERDICT_FILE = "verdict.json"
 Level = Literal["block", "warn", "accepted"]
@@ -37,19 +38,29 @@ class Verdict(Settings):
 
     Attributes:
         schema_source: `curated` or `inferred`: which schema the data was held against.
-        compared_with: TFX's id of the run whose data this one's was compared with, or the span's name; empty for the
-            first run.
+        compared_with: ML Metadata's id of the verdict on the data that this run's was compared with; empty: of none.
+        named: that data in words.
         findings: blocking ones first.
     """
 
     schema_source: Literal["curated", "inferred"]
     compared_with: str = ""
+    named: str = ""
     findings: tuple[Finding, ...] = ()
 
     @property
     def is_blocked(self) -> bool:
         """Whether nothing may be trained on this data."""
         return any(finding.level == "block" for finding in self.findings)
+
+
+class DataBlockedError(BlockedError):
+    """The gate has stopped a run before anything was trained."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        names = ", ".join(finding.name for finding in verdict.findings if finding.level == "block")
+        super().__init__(f"blocked by the data gate: {names}")
 
 
 def read_verdict(folder: Path) -> Verdict:

@@ -103,7 +103,7 @@ def test_first_run_pushes_a_model_that_learned(first, folder):
 def test_unchanged_run_is_cached_but_for_the_push_check(first, penstock):
     again = json.loads(penstock("run", "problems/sales.yaml", "--json").stdout)
     worked = {name for name, state in states(again).items() if state != "cached"}
-    assert worked == {"Baseline", "Pusher"}
+    assert worked == {"PreviousData", "Baseline", "Pusher"}
     assert again["pushed"] == {**first["pushed"], "fresh": False}
     assert again["metrics"] == first["metrics"]
 
@@ -188,6 +188,7 @@ def test_edited_family_trains_again_and_nothing_before_it(first, penstock, folde
         "StatisticsGen",
         "SchemaGen",
         "ExampleValidator",
+        "DataGate",
         "Transform",
     }
 
@@ -203,6 +204,50 @@ def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
     assert "the gate asks for at least 0.99 and no more than 0.05 worse than the last blessed model" in done.stderr
     assert "0.99" in done.stderr
     assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
+
+
+@pytest.fixture
+def broken(first, folder) -> Iterator[None]:
+    """The table with prices a hundred times as high, for one test."""
+    file = folder / "data/sales.csv"
+    sound = file.read_text()
+    header, *rows = (line.split(",") for line in sound.splitlines())
+    lines = [header, *([sold, str(100 * float(price)), *rest] for sold, price, *rest in rows)]
+    file.write_text("\n".join(",".join(line) for line in lines) + "\n")
+    yield
+    file.write_text(sound)
+
+
+def test_broken_data_block_with_exit_3_until_somebody_accepts_them(broken, penstock, folder):
+    before = sorted((folder / ".penstock/serving/sales").iterdir())
+    done = penstock("run", "problems/sales.yaml", code=3)
+    assert "Blocked by the data gate: nothing was trained, nothing was pushed" in done.stdout
+    assert "penstock run problems/sales.yaml --accept drift:price --accept range:price" in done.stdout
+    found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)["runs"][0]["components"]
+    assert [component["component"] for component in found][-1] == "DataGate"
+    verdict = json.loads(Path(found[-1]["outputs"]["DataVerdict"], "verdict.json").read_text())
+    blocking = [f"{each['check']}:{each['feature']}" for each in verdict["findings"] if each["level"] == "block"]
+    assert set(blocking) == {"drift:price", "range:price", "shift:price"}
+    assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
+    page = (folder / ".penstock/sales/reports" / f"{newest(folder)}.html").read_text()
+    assert "drift" in page
+    # the same data is the same verdict, at once
+    again = json.loads(penstock("run", "problems/sales.yaml", "--json", code=3).stdout)
+    assert again["findings"] == verdict["findings"]
+    accepts = [part for name in blocking for part in ("--accept", name)]
+    accepted = json.loads(penstock("run", "problems/sales.yaml", "--json", *accepts).stdout)
+    assert {each["level"] for each in accepted["data_gate"]["findings"]} == {"accepted"}
+    assert states(accepted)["Trainer"] == "complete"
+    # and is remembered for this data
+    assert states(json.loads(penstock("run", "problems/sales.yaml", "--json").stdout))["DataGate"] == "cached"
+
+
+def newest(folder: Path) -> str:
+    """The newest run's id."""
+    from pipeline.lineage import read_runs
+    from pipeline.workspace import Workspace
+
+    return read_runs(Workspace(folder / ".penstock", "sales"), 1)[0].run_id
 
 
 def test_status_lists_runs_and_versions(first, penstock):

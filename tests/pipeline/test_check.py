@@ -110,3 +110,17 @@ def test_broken_query_is_one_message(tmp_path):
     (tmp_path / "q.yaml").write_text(f"name: q\nsource: {{kind: csv, files: sales.csv, query: q.sql}}\n{TARGET}\n")
     with pytest.raises(InputError, match='"nothing" not found'):
         read_columns(load_problem(tmp_path / "q.yaml"), whole=True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        ("{block: [shcema]}", "data_gate.block.0: expected one of constant, "),
+        ("{warn: [rows], ignore: [rows]}", "data_gate: 'rows' is told twice what to do"),
+        ("{limits: {row: {train: 3}}}", "data_gate.limits.row: expected one of constant, "),
+        ("{limits: {rows: {least: 3}}}", "data_gate.limits.rows.least: expected one of train, share, received 'least'"),
+        ("{limits: {empty: {share: 3}}}", "data_gate.limits.empty.share: expected no limit, received 'share'"),
+    ],
+)
+def test_names_of_the_data_gate_are_checked(tmp_path, gate, says):
+    assert says in refuse(tmp_path, f"target: {{column: sold, kind: binary, positive: sold}}\ndata_gate: {gate}")

@@ -115,13 +115,6 @@ def test_no_refused_rows_leave_no_quarantine(folder):
         export_quarantine(Workspace(folder / "home", "sales"), folder / "out.csv")
 
 
-def test_repeated_rows_block_above_their_bound(folder):
-    (folder / "days" / "2013-07.csv").write_text(rows(7) + rows(7).partition("\n")[2])
-    assert read(folder).stages[1].duplicates == 100
-    with pytest.raises(BlockedError, match=r"100 of 300 rows \(33.33%\) equal an earlier one"):
-        read(folder, YAML.replace("spans:", "max_duplicates: 0.1, spans:"))
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

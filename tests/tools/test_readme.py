@@ -25,6 +25,25 @@ def test_every_section_is_filled():
     assert all(body.strip() for _, body in sections)
 
 
+def test_the_page_of_the_data_gate_is_measured_and_complete(tmp_path):
+    from models.discovery import discover
+    from pipeline.problem import load_problem
+
+    text = (ROOT / "docs/data-gate.md").read_text("utf-8")
+    (body,) = re.findall(r"<!-- data_gate -->\n(.*?)<!-- /data_gate -->", text, re.DOTALL)
+    assert "kinds of faults" in body
+    for name, check in discover("pipeline.gate.checks").items():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+        limits = check.Limits().model_dump()
+        assert name == "skew" or all(f"{limit}" in row for limit in limits), name
+        assert all(f"{limit}: {value:g}" in row for limit, value in limits.items() if value and name != "skew"), name
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "my.yaml").write_text(
+        f"name: my\nsource: {{kind: csv, files: a.csv}}\ntarget: {{column: y, kind: binary}}\n{block}"
+    )
+    assert load_problem(tmp_path / "my.yaml").problem.data_gate.limits["rows"] == {"train": 1000}
+
+
 def test_yaml_of_readme_is_a_problem(tmp_path):
     from pipeline.problem import load_problem
 
