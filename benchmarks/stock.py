@@ -104,7 +104,7 @@ def render(found: dict[str, Any]) -> str:
 
 def compare(name: str, ours: float, stock: float, unit: str = "s") -> list[object]:
     """Return a row with the ratio, left out for what takes no time."""
-    ratio = f"{stock / ours:.1f}x" if ours >= 0.1 else ""
+    ratio = f"{stock / ours:.1f}x" if min(ours, stock) >= 0.1 else ""
     return [name, f"{ours:.2f} {unit}", f"{stock:.2f} {unit}", ratio]
 
 
