@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from models.settings import Settings
 from pipeline.errors import InputError
 from pipeline.sql import identifier, quote
-from pipeline.tables import Column
+from pipeline.tables import Column, memory_mb
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PREVIOUS = "previous"
 DATA = "data"
 LOOKED_AT = 1000
+WIDE = 200
+COLUMN_MB = 2
+"""A table of more columns stays in its files: DuckDB keeps a megabyte a column in memory while it writes one."""
 MISSING_INT = -(2**63)
 """Marker of a missing whole number (`models.raw`), should a writer have kept it."""
 Kind = Literal["number", "time", "text"]
@@ -128,7 +131,11 @@ def _fill(connection: "duckdb.DuckDBPyConnection", scans: list[str], fields: lis
     # nothing here depends on the order of rows, and keeping it takes a third longer
     connection.execute("SET preserve_insertion_order = false").fetchall()
     query = f"SELECT *, {', '.join(added)} FROM ({' UNION ALL '.join(parts)})"
-    connection.execute(f"CREATE TEMP TABLE {DATA} AS {query}").fetchall()
+    kind = "TABLE" if len(fields) <= WIDE else "VIEW"
+    if kind == "VIEW":
+        # a scan of a Parquet file keeps a page of each column
+        connection.execute(f"SET threads = 1; SET memory_limit = '{max(memory_mb(), COLUMN_MB * len(fields))}MB'")
+    connection.execute(f"CREATE TEMP {kind} {DATA} AS {query}").fetchall()
 
 
 def _scan(folder: Path, split: str) -> str:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 BATCH_ROWS = 65_536
+BATCH_VALUES = 4_000_000
 BINS = 16
+COLUMNS_A_QUERY = 50
 
 
 class Question(NamedTuple):
@@ -41,7 +43,6 @@ class Measured(NamedTuple):
         facts: of the data.
         histograms: of numbers, by name: rows in bins of equal width between the smallest and the largest.
         tops: of texts, by name: frequent values with their rows, most frequent first.
-        moments: by name, mean, standard deviation and zeros of numbers.
         fields: the columns.
     """
 
@@ -51,52 +52,36 @@ class Measured(NamedTuple):
     fields: tuple[Field, ...]
 
 
+class _Counted(NamedTuple):
+    """What was counted, for the facts of each column."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    loaded: Loaded
+    summary: Summary
+    plan: Plan
+    tally: Tally
+    sample: Sample
+
+
 def measure(connection: "duckdb.DuckDBPyConnection", question: Question) -> Measured:
     """Return what the gate has to know of the examples."""
-    loaded = load(connection, question.examples)
+    loaded, label = load(connection, question.examples), question.examples.label
     summary = _summarize(connection, loaded)
     tops = {field.name: _top(connection, field) for field in loaded.fields if field.kind == "text"}
-    columns = read_sample(connection, loaded, sum(summary.rows))
-    own = {field.name: _coder(field, tops, columns) for field in loaded.fields}
-    label = Classes(
-        loaded.find(question.examples.label.column), question.examples.label.kind, tops, columns, question.before
-    )
-    sample = Sample(columns, loaded, question.examples.label, tops)
-    earlier = {field.name: Coder(known.edges, known.values) for field, known in _known(loaded, question.before)}
-    tally = _count(connection, loaded, Plan(own, earlier, label, summary))
-    found = []
-    for field in loaded.fields:
-        cells = tally.cells(field.name, "own")
-        before = question.before.by_name[field.name] if question.before and field.name in earlier else None
-        found.append(
-            ColumnFacts(
-                name=field.name,
-                kind=field.kind,
-                whole=field.whole,
-                present=summary.present[field.name],
-                distinct=summary.distinct[field.name],
-                low=summary.low[field.name],
-                high=summary.high[field.name],
-                edges=own[field.name].edges,
-                values=own[field.name].values,
-                cells=cells,
-                as_before=tally.cells(field.name, "before") if before else (),
-                unseen=_unseen(connection, field, loaded) if field.kind == "text" else (),
-                auc=sample.auc(field, cells),
-                rank=sample.mean_rank(field, own[field.name].edges, cells) if field.kind == "number" else None,
-                rank_before=sample.mean_rank(field, before.edges, before.cells)
-                if before and field.kind == "number"
-                else None,
-            )
-        )
+    rows = read_sample(connection, loaded, sum(summary.rows))
+    classes = Classes(loaded.find(label.column), label.kind, tops, rows, question.before)
+    before = {field.name: Coder(known.edges, known.values) for field, known in _known(loaded, question.before)}
+    plan = Plan({field.name: _coder(field, tops, rows) for field in loaded.fields}, before, classes, summary)
+    tally, sample = _count(connection, loaded, plan), Sample(rows, loaded, label, tops)
+    counted = _Counted(connection, loaded, summary, plan, tally, sample)
     names, (correlations, errors) = sample.relate(question.before)
     facts = Facts(
         rows=dict(zip(loaded.series, summary.rows, strict=True)),
-        columns=tuple(found),
-        label=label.field.name,
-        classes=label.names,
+        columns=tuple(_column(counted, field, question.before) for field in loaded.fields),
+        label=label.column,
+        classes=classes.names,
         class_rows=tally.classes(),
-        label_edges=label.coder.edges,
+        label_edges=classes.coder.edges,
         duplicates=_duplicates(connection, loaded),
         overlapping=question.overlapping,
         gap=_gap(connection, loaded, question.time_column),
@@ -108,6 +93,29 @@ def measure(connection: "duckdb.DuckDBPyConnection", question: Question) -> Meas
     return Measured(facts, tally.histograms, tops, loaded.fields)
 
 
+def _column(counted: _Counted, field: Field, earlier: Facts | None) -> ColumnFacts:
+    name, summary, own = field.name, counted.summary, counted.plan.own[field.name]
+    before = earlier.by_name[name] if earlier and name in counted.plan.before else None
+    cells, is_number = counted.tally.cells(name, "own"), field.kind == "number"
+    return ColumnFacts(
+        name=name,
+        kind=field.kind,
+        whole=field.whole,
+        present=summary.present[name],
+        distinct=summary.distinct[name],
+        low=summary.low[name],
+        high=summary.high[name],
+        edges=own.edges,
+        values=own.values,
+        cells=cells,
+        as_before=counted.tally.cells(name, "before") if before else (),
+        unseen=_unseen(counted.connection, field, counted.loaded) if field.kind == "text" else (),
+        auc=counted.sample.auc(field, cells),
+        rank=counted.sample.mean_rank(field, own.edges, cells) if is_number else None,
+        rank_before=counted.sample.mean_rank(field, before.edges, before.cells) if before and is_number else None,
+    )
+
+
 def _known(loaded: Loaded, before: Facts | None) -> Iterator[tuple[Field, ColumnFacts]]:
     """Yield the columns that can be compared with the earlier data: moments of time are others by design."""
     for field in loaded.fields:
@@ -117,31 +125,31 @@ def _known(loaded: Loaded, before: Facts | None) -> Iterator[tuple[Field, Column
 
 
 def _summarize(connection: "duckdb.DuckDBPyConnection", loaded: Loaded) -> Summary:
+    """Read all columns once, some a query: DuckDB takes long to plan hundreds of aggregates."""
     splits = range(loaded.compared)
-    counted = ", ".join(f"count({field.value})" for field in loaded.fields)
-    by_split = {
-        series: (rows, *counts)
-        for series, rows, *counts in connection.execute(
-            f"SELECT series, count(*), {counted} FROM {DATA} GROUP BY 1"
+    counted = dict(connection.execute(f"SELECT series, count(*) FROM {DATA} GROUP BY 1").fetchall())
+    summary = Summary(tuple(counted.get(series, 0) for series in splits), {}, {}, {}, {})
+    for start in range(0, len(loaded.fields), COLUMNS_A_QUERY):
+        fields = loaded.fields[start : start + COLUMNS_A_QUERY]
+        found = connection.execute(
+            f"SELECT series, {', '.join(f'count({field.value})' for field in fields)} FROM {DATA} GROUP BY 1"
         ).fetchall()
-    }
-    none = (0,) * (len(loaded.fields) + 1)
-    distinct = ", ".join(f"approx_count_distinct({field.value})" for field in loaded.fields)
-    ends = ", ".join(
-        f"CAST(min({field.value}) AS DOUBLE), CAST(max({field.value}) AS DOUBLE)"
-        if field.kind != "text"
-        else "NULL, NULL"
-        for field in loaded.fields
-    )
-    (found,) = connection.execute(f"SELECT {distinct}, {ends} FROM {DATA}").fetchall()
-    names, size = [field.name for field in loaded.fields], len(loaded.fields)
-    return Summary(
-        tuple(by_split.get(series, none)[0] for series in splits),
-        {name: tuple(by_split.get(series, none)[index + 1] for series in splits) for index, name in enumerate(names)},
-        dict(zip(names, found[:size], strict=True)),
-        dict(zip(names, found[size::2], strict=True)),
-        dict(zip(names, found[size + 1 :: 2], strict=True)),
-    )
+        present = {series: counts for series, *counts in found}
+        (facts,) = connection.execute(f"SELECT {', '.join(map(_ends, fields))} FROM {DATA}").fetchall()
+        for index, field in enumerate(fields):
+            summary.present[field.name] = tuple(present[series][index] if series in present else 0 for series in splits)
+            summary.distinct[field.name], summary.low[field.name], summary.high[field.name] = facts[3 * index :][:3]
+    return summary
+
+
+def _ends(field: Field) -> str:
+    """Return SQL of how many values a column has, about, and of its smallest and largest number."""
+    ends = "NULL, NULL" if field.kind == "text" else f"{_double('min', field)}, {_double('max', field)}"
+    return f"approx_count_distinct({field.value}), {ends}"
+
+
+def _double(function: str, field: Field) -> str:
+    return f"CAST({function}({field.value}) AS DOUBLE)"
 
 
 def _top(connection: "duckdb.DuckDBPyConnection", field: Field) -> list[tuple[str, int]]:
@@ -158,13 +166,10 @@ def _coder(field: Field, tops: Tops, sample: dict[str, Any]) -> Coder:
 
 def _count(connection: "duckdb.DuckDBPyConnection", loaded: Loaded, plan: Plan) -> Tally:
     tally = Tally(plan, loaded.compared)
-    for batch in _batches(connection, f"SELECT series, {selected(loaded)}, y FROM {DATA}"):
+    rows = max(1, min(BATCH_ROWS, BATCH_VALUES // len(loaded.fields)))
+    for batch in connection.sql(f"SELECT series, {selected(loaded)}, y FROM {DATA}").to_arrow_reader(rows):
         tally.add(batch, loaded.fields)
     return tally
-
-
-def _batches(connection: "duckdb.DuckDBPyConnection", query: str) -> Iterator[Any]:
-    yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
 
 
 def _unseen(connection: "duckdb.DuckDBPyConnection", field: Field, loaded: Loaded) -> tuple[int, ...]:

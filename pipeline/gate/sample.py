@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 100_000
 """Two AUCs of so many rows differ by less than 0.005."""
+SAMPLE_VALUES = 10_000_000
+"""A table of many columns gives fewer rows: the sample is in memory."""
+MOST_RELATED = 300
 MOST_INDICATORS = 8
 DAY_S = 86_400
 NAMES_ROWS = 0.99
@@ -21,15 +24,18 @@ NAMES_ROWS = 0.99
 
 
 def read_sample(connection: "duckdb.DuckDBPyConnection", loaded: Loaded, rows: int) -> dict[str, Any]:
-    """Return about SAMPLE_ROWS rows as Arrow columns by name, with the label as a number as `""`.
+    """Return about SAMPLE_ROWS rows, or SAMPLE_VALUES values, as Arrow columns by name; `""` is the label as a number.
 
     They are the same rows each time, in the order of the first time column: blocks of rows are blocks of time.
     """
-    every = max(1, rows // SAMPLE_ROWS)
+    every = max(1, rows // min(SAMPLE_ROWS, SAMPLE_VALUES // len(loaded.fields)))
     content = f"hash({', '.join(field.place for field in loaded.fields)})"
     times = [field.value for field in loaded.fields if field.kind == "time"]
-    query = f"SELECT {selected(loaded)}, y FROM {DATA} WHERE {content} % {every} = 0"
-    table = connection.sql(f"{query} ORDER BY {', '.join([*times[:1], content])}").to_arrow_table()
+    order = ", ".join(f"{value} AS o{index}" for index, value in enumerate([*times[:1], content]))
+    query = f"SELECT {selected(loaded)}, y, {order} FROM {DATA} WHERE {content} % {every} = 0"
+    table = connection.sql(query).to_arrow_table()
+    # sorted here: DuckDB needs memory for whole blocks of each column
+    table = table.sort_by([(name, "ascending") for name in table.column_names[len(loaded.fields) + 1 :]])
     names = [*(field.name for field in loaded.fields), ""]
     return {name: table.column(index).combine_chunks() for index, name in enumerate(names)}
 
@@ -99,7 +105,10 @@ class Sample(NamedTuple):
         return MeanRank(mean=round(float(mean), 4), error=round(float(means.std(ddof=1) / np.sqrt(len(means))), 4))
 
     def relate(self, before: Facts | None) -> tuple[tuple[str, ...], tuple[tuple[float, ...], tuple[float, ...]]]:
-        """Return the names of what is correlated, and the correlations with their errors."""
+        """Return the names of what is correlated, and the correlations with their errors.
+
+        Of a table of many columns it is the first ones: pairs grow with the square.
+        """
         import pyarrow.compute as pc
 
         found = {}
@@ -115,7 +124,8 @@ class Sample(NamedTuple):
             else:
                 for text in self._indicated(field.name, before):
                     found[f"{field.name}={text}"] = numbers(pc.fill_null(pc.equal(column, text), False))
-        return tuple(found), correlate(list(found.values()))
+        names = tuple(found)[:MOST_RELATED]
+        return names, correlate([found[name] for name in names])
 
     def _indicated(self, name: str, before: Facts | None) -> list[str]:
         """Return the most frequent texts, those of the earlier data first, so that the same pairs can be compared."""

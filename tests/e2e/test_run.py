@@ -206,6 +206,23 @@ def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
     assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
 
 
+def test_status_lists_runs_and_versions(first, penstock):
+    found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)
+    assert str(first["pushed"]["version"]) in found["versions"]
+    assert {component["component"] for component in found["runs"][0]["components"]} >= {"Trainer", "Pusher"}
+
+
+def test_worse_model_than_the_blessed_one_is_blocked(first, penstock, folder):
+    worse = SALES.replace("epochs: 4, learning_rate: 0.01", "epochs: 1, learning_rate: 0.000001").replace(
+        "min: 0.6, ", ""
+    )
+    (folder / "problems/sales.yaml").write_text(worse)
+    done = penstock("run", "problems/sales.yaml", "--json", code=3)
+    (folder / "problems/sales.yaml").write_text(SALES)
+    assert "auc less its baseline's is -0." in done.stderr
+    assert json.loads(done.stdout)["pushed"] is None
+
+
 @pytest.fixture
 def broken(first, folder) -> Iterator[None]:
     """The table with prices a hundred times as high, for one test."""
@@ -248,20 +265,3 @@ def newest(folder: Path) -> str:
     from pipeline.workspace import Workspace
 
     return read_runs(Workspace(folder / ".penstock", "sales"), 1)[0].run_id
-
-
-def test_status_lists_runs_and_versions(first, penstock):
-    found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)
-    assert str(first["pushed"]["version"]) in found["versions"]
-    assert {component["component"] for component in found["runs"][0]["components"]} >= {"Trainer", "Pusher"}
-
-
-def test_worse_model_than_the_blessed_one_is_blocked(first, penstock, folder):
-    worse = SALES.replace("epochs: 4, learning_rate: 0.01", "epochs: 1, learning_rate: 0.000001").replace(
-        "min: 0.6, ", ""
-    )
-    (folder / "problems/sales.yaml").write_text(worse)
-    done = penstock("run", "problems/sales.yaml", "--json", code=3)
-    (folder / "problems/sales.yaml").write_text(SALES)
-    assert "auc less its baseline's is -0." in done.stderr
-    assert json.loads(done.stdout)["pushed"] is None
