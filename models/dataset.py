@@ -47,11 +47,31 @@ def to_dense(column: "pa.Array", raw_type: RawType) -> "pa.Array":
     return values.fill_null(pa.scalar(MISSING[raw_type], values.type))
 
 
-def dense_batches(files: Sequence[Path], types: dict[str, RawType]) -> "Iterator[Columns]":
-    """Yield `{name: [rows]}` with float32, int64 or object (bytes) arrays, missing values as their markers."""
+def to_matrix(column: "pa.Array", raw_type: RawType, length: int) -> "np.ndarray[Any, Any]":
+    """Return `[rows, length]`: the last `length` values of each row's list, padded at the end with missing ones."""
+    import numpy as np
+
+    rows = column.fill_null([]) if column.null_count else column
+    offsets = np.asarray(rows.offsets)
+    values = rows.values.fill_null(MISSING[raw_type]).to_numpy(zero_copy_only=False)
+    counts = np.minimum(np.diff(offsets), length)
+    places = (offsets[1:] - counts)[:, None] + np.arange(length)
+    present = np.arange(length) < counts[:, None]
+    matrix = np.full((len(rows), length), MISSING[raw_type], dtype=values.dtype)
+    matrix[present] = values[places[present]]
+    return matrix
+
+
+def dense_batches(files: Sequence[Path], types: dict[str, RawType], lengths: dict[str, int]) -> "Iterator[Columns]":
+    """Yield `{name: [rows]}` with float32, int64 or object (bytes) arrays, missing values as their markers.
+
+    Columns with a length are lists: `[rows, length]`.
+    """
     for batch in read_batches(files, list(types)):
         yield {
-            name: to_dense(batch.column(name), raw_type).to_numpy(zero_copy_only=False)
+            name: to_matrix(batch.column(name), raw_type, lengths[name])
+            if name in lengths
+            else to_dense(batch.column(name), raw_type).to_numpy(zero_copy_only=False)
             for name, raw_type in types.items()
         }
 

@@ -13,17 +13,35 @@ class Encoded(NamedTuple):
         dense: `[batch, units] float32`, ready to be concatenated.
         ids: `[batch] int64` in `[0, size)` when the feature is a category, else None.
         size: how many ids there are, 0 without ids.
+        steps: `[batch, length, units] float32` when the feature is a sequence, padded at the end, else None.
+        mask: `[batch, length] bool`, which steps are there.
     """
 
     dense: "KerasTensor"
     ids: "KerasTensor | None" = None
     size: int = 0
+    steps: "KerasTensor | None" = None
+    mask: "KerasTensor | None" = None
 
 
 def embedding_units(size: int) -> int:
     """Return the width of an embedding of `size` ids: `1.6 * size ** 0.56`, at most 64 (fast.ai's rule for tables)."""
     units: int = round(1.6 * size**0.56)
     return max(1, min(64, units))
+
+
+def sequence(steps: "KerasTensor", mask: "KerasTensor") -> Encoded:
+    """Return a sequence whose dense part is the mean of the steps that are there, 0 without any.
+
+    Args:
+        steps: `[batch, length, units] float32`.
+        mask: `[batch, length] bool`.
+    """
+    import keras
+
+    weights = keras.ops.expand_dims(keras.ops.cast(mask, "float32"), -1)
+    total = keras.ops.sum(steps * weights, axis=1)
+    return Encoded(total / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1.0), steps=steps, mask=mask)
 
 
 def embed(ids: "KerasTensor", size: int, units: int | None, name: str) -> Encoded:

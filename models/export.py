@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.raw import MISSING, MISSING_INT, from_request, request_dtype, safe_name, tensor_dtype
+from models.raw import MISSING, MISSING_INT, fit, from_request, request_dtype, safe_name, tensor_dtype
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
 
@@ -56,15 +56,19 @@ def export_model(
 
 
 def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
-    """Trace `function` over one named `[batch]` input per feature."""
+    """Trace `function` over one named `[batch]` input per column, `[batch, any length]` of a list."""
     import tensorflow as tf
 
-    names = {safe_name(name): name for name in inputs.features}
-    specs = {safe: tf.TensorSpec([None], request_dtype(inputs.types[name]), name=safe) for safe, name in names.items()}
+    names = {safe_name(name): name for name in inputs.columns}
+    specs = {
+        safe: tf.TensorSpec([None, None] if name in inputs.lengths else [None], request_dtype(inputs.types[name]), safe)
+        for safe, name in names.items()
+    }
 
     @tf.function(autograph=False)
     def named(**request: "tf.Tensor") -> "Tensors":
-        return function({names[safe]: from_request(value) for safe, value in request.items()})
+        raw = {names[safe]: from_request(value) for safe, value in request.items()}
+        return function(raw | {name: fit(raw[name], length) for name, length in inputs.lengths.items()})
 
     return named.get_concrete_function(**specs)
 
@@ -74,13 +78,18 @@ def _parsed(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
     import tensorflow as tf
 
     features = {
-        name: tf.io.FixedLenFeature([], tensor_dtype(inputs.types[name]), MISSING[inputs.types[name]])
-        for name in inputs.features
+        name: tf.io.RaggedFeature(tensor_dtype(inputs.types[name]), row_splits_dtype=tf.int64)
+        if name in inputs.lengths
+        else tf.io.FixedLenFeature([], tensor_dtype(inputs.types[name]), MISSING[inputs.types[name]])
+        for name in inputs.columns
     }
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def parsed(examples: "tf.Tensor") -> "Tensors":
-        return function(tf.io.parse_example(examples, features))
+        raw = tf.io.parse_example(examples, features)
+        for name, length in inputs.lengths.items():
+            raw[name] = fit(raw[name].to_tensor(MISSING[inputs.types[name]]), length)
+        return function(raw)
 
     return parsed.get_concrete_function()
 
@@ -89,7 +98,7 @@ def _restore_names(folder: Path, inputs: InputSpec) -> None:
     """Give the named inputs the columns' own names in the SavedModel's signatures: Python allows identifiers only."""
     from tensorflow.core.protobuf import saved_model_pb2
 
-    renamed = {safe_name(name): name for name in inputs.features if safe_name(name) != name}
+    renamed = {safe_name(name): name for name in inputs.columns if safe_name(name) != name}
     if not renamed:
         return
     file = folder / "saved_model.pb"

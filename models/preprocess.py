@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from models.discovery import discover
 from models.raw import safe_name
-from models.spec import InputSpec, target_kind
+from models.spec import InputSpec, columns_read, target_kind
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,10 +16,11 @@ def transformed_name(feature: str) -> str:
 
 
 def preprocess(columns: "dict[str, tf.Tensor]", inputs: InputSpec) -> "dict[str, tf.Tensor]":
-    """tf.Transform's preprocessing_fn: dense raw `[batch]` columns to transformed columns, the label among them."""
+    """tf.Transform's preprocessing_fn: dense raw columns to transformed columns, the label among them."""
     outputs: dict[str, tf.Tensor] = {}
     for kind, params in inputs.kinds().items():
-        group = discover("models.features")[kind].transform({name: columns[name] for name in params}, params)
+        read = {name: columns[name] for name in columns_read(params)}
+        group = discover("models.features")[kind].transform(read, params)
         outputs |= {transformed_name(name): column for name, column in group.items()}
     target = inputs.target
     outputs[LABEL] = target_kind(target).transform(columns[target.column], target)

@@ -45,6 +45,31 @@ def from_request(value: "tf.Tensor") -> "tf.Tensor":
     )
 
 
+def fit(column: "tf.Tensor", length: int) -> "tf.Tensor":
+    """Return `[batch, length]`: the last `length` values of each row of a list `[batch, any]` that is padded at its end.
+
+    What is missing at the end of a row is padding; it is there in the answer too.
+    """
+    import tensorflow as tf
+
+    places = tf.range(tf.shape(column)[1])
+    # of no column at all the maximum is the smallest number there is
+    counts = tf.maximum(tf.reduce_max(tf.where(is_missing(column), 0, places + 1), axis=1, keepdims=True), 0)
+    starts = tf.maximum(counts - length, 0)
+    # as many columns more as are asked for, so that a row always has them
+    filler = tf.fill([tf.shape(column)[0], length], tf.constant(MISSING[_raw_type(column)], column.dtype))
+    return tf.ensure_shape(
+        tf.gather(tf.concat([column, filler], axis=1), starts + tf.range(length), batch_dims=1), [None, length]
+    )
+
+
+def _raw_type(column: "tf.Tensor") -> RawType:
+    import tensorflow as tf
+
+    kinds: dict[tf.DType, RawType] = {tf.string: "bytes", tf.int64: "int"}
+    return kinds.get(column.dtype, "float")
+
+
 def is_missing(column: "tf.Tensor") -> "tf.Tensor":
     """Return the `[batch] bool` mask of missing values of a raw column."""
     import tensorflow as tf

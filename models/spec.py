@@ -45,14 +45,30 @@ class InputSpec(Settings):
     """What enters the model: the part of the spec that tf.Transform depends on.
 
     Attributes:
-        types: raw type of each feature's column and of the label's.
-        features: settings of each feature, by column name; this order is the network's.
+        types: raw type of each column that a feature reads, and of the label's.
+        features: settings of each feature, by name; this order is the network's.
         target: the label.
     """
 
     types: dict[str, RawType]
     features: dict[str, FeatureParams] = Field(min_length=1)
     target: TargetParams
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the features read, in their order."""
+        return columns_read(self.features)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The length of each column that is a list: the longest that a feature wants."""
+        found: dict[str, int] = {}
+        for name, params in self.features.items():
+            for column in columns_of(name, params):
+                length = getattr(params, "length", None)
+                if length:
+                    found[column] = max(length, found.get(column, 0))
+        return found
 
     def kinds(self) -> dict[str, dict[str, Any]]:
         """Return the settings by kind of feature, then by name."""
@@ -68,6 +84,16 @@ class ModelSpec(Settings):
     inputs: InputSpec
     model: FamilyParams
     training: Training = Training()
+
+
+def columns_of(name: str, params: Any) -> tuple[str, ...]:
+    """Return the columns that a feature reads: those that its settings name, else the one of its name."""
+    return tuple(getattr(params, "columns", None) or (name,))
+
+
+def columns_read(features: dict[str, Any]) -> list[str]:
+    """Return the columns that features read, each once."""
+    return list(dict.fromkeys(column for name, params in features.items() for column in columns_of(name, params)))
 
 
 def feature_kind(params: Any) -> Any:

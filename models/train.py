@@ -53,7 +53,7 @@ def run_fn(arguments: "FnArgs") -> None:
 def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
     """Return the transformed columns of a split as whole columns; rows of a class unseen in training are left out."""
     files = sorted(file for pattern in patterns for file in Path(pattern).parent.glob(Path(pattern).name))
-    columns = concatenate(_transform(dense_batches(files, spec.inputs.types), transform))
+    columns = concatenate(_transform(dense_batches(files, spec.inputs.types, spec.inputs.lengths), transform))
     known = columns[LABEL] >= 0
     if not target_kind(spec.inputs.target).VOCABULARY or known.all():
         return columns

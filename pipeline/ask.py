@@ -64,22 +64,23 @@ def held_out_rows(examples: Path, inputs: "InputSpec", count: int) -> tuple[list
     import pyarrow.parquet as pq
 
     label = inputs.target.column
-    table = pq.read_table(examples, columns=[*inputs.features, label])
+    table = pq.read_table(examples, columns=[*inputs.columns, label])
     order = pc.sort_indices(pc.list_element(table[label], 0))
     places = [order[int((index + 0.5) * len(order) / count)].as_py() for index in range(count)]
-    picked = [{name: _plain(value) for name, value in row.items()} for row in table.take(places).to_pylist()]
+    picked = [
+        {name: _plain(value, is_list=name in inputs.lengths) for name, value in row.items()}
+        for row in table.take(places).to_pylist()
+    ]
     truths = [row.pop(label) for row in picked]
     return [{name: value for name, value in row.items() if value is not None} for row in picked], truths
 
 
-def _plain(value: list[Any] | None) -> Any:
+def _plain(value: list[Any] | None, *, is_list: bool) -> Any:
+    """Return a column of an example as JSON has it: text, and numbers as short as float32 are."""
     if not value:
         return None
-    single = value[0]
-    return (
-        single.decode()
-        if isinstance(single, bytes)
-        else float(f"{single:.7g}")
-        if isinstance(single, float)
-        else single
-    )
+    plain = [
+        each.decode() if isinstance(each, bytes) else float(f"{each:.7g}") if isinstance(each, float) else each
+        for each in value
+    ]
+    return plain if is_list else plain[0]

@@ -2,9 +2,10 @@
 
 import difflib
 from collections.abc import Iterator
+from typing import Any
 
 from models.discovery import discover
-from models.spec import target_kind
+from models.spec import columns_of, columns_read, target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
@@ -12,6 +13,8 @@ from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
 Keys = tuple[str | int, ...]
+NUMBERS = {"numeric", "bucketized", "boolean", "vector", "pca"}
+"""Kinds of features that read numbers."""
 
 
 def check(loaded: LoadedProblem, columns: Columns) -> None:
@@ -25,10 +28,11 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
     mistakes += [
-        ((*keys, "kind"), message)
+        (("features", name, "kind"), message)
         for name, params in (problem.features or {}).items()
-        if name in columns
-        for keys, message in [(("features", name), _kind(params.kind, columns[name]))]
+        for column in columns_of(name, params)
+        if column in columns
+        for message in [_kind(params, columns[column])]
         if message
     ]
     if mistakes:
@@ -38,15 +42,17 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
 def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     """Yield each column that the problem names and the table does not have."""
     named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
-    named += [(("features", name), name) for name in problem.features or {}]
+    for name, params in (problem.features or {}).items():
+        keys: Keys = ("features", name, "columns") if getattr(params, "columns", None) else ("features", name)
+        named += [(keys, column) for column in columns_of(name, params)]
     named += [(("split", "column"), name) for name in split_columns(problem.split)]
     for index, columns_of_slice in enumerate(problem.evaluation.slices):
         named += [(("evaluation", "slices", index), name) for name in columns_of_slice]
-    for keys, name in named:
+    for place, name in named:
         if name not in columns:
             near = difflib.get_close_matches(name, columns, 3) or list(columns)[:8]
-            yield keys, f"no column '{name}' in the table; near: {', '.join(near)}"
-    if problem.target.column in (problem.features or {}):
+            yield place, f"no column '{name}' in the table; near: {', '.join(near)}"
+    if problem.target.column in columns_read(problem.features or {}):
         yield ("features", problem.target.column), "the label can't be a feature"
 
 
@@ -107,11 +113,13 @@ def _is_number(text: str | None) -> bool:
     return text is None or text.replace(".", "", 1).isdecimal()
 
 
-def _kind(kind: str, column: SchemaColumn) -> str | None:
-    """Return what is wrong with using `column` as a feature of `kind`."""
-    if column.is_list:
-        return f"a {kind} feature must be one value a row, '{column.name}' is a list"
-    if kind in {"numeric", "bucketized"} and column.raw_type == "bytes":
+def _kind(params: Any, column: SchemaColumn) -> str | None:
+    """Return what is wrong with using `column` as a feature with these settings."""
+    kind = params.kind
+    if column.is_list != hasattr(params, "length"):
+        held, is_held = ("a list", "one value a row") if hasattr(params, "length") else ("one value a row", "a list")
+        return f"a {kind} feature must be {held}, '{column.name}' is {is_held}"
+    if kind in NUMBERS and column.raw_type == "bytes":
         return f"a {kind} feature must be a number, '{column.name}' is text"
     if kind == "datetime" and column.raw_type == "float":
         return f"a datetime feature must be a date, a time or whole seconds, '{column.name}' is a number with decimals"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from models.spec import columns_read
 from pipeline.check import check
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem
@@ -112,7 +113,7 @@ def _refuse_other_columns(loaded: LoadedProblem, stages: dict[str, Stage]) -> No
 
 
 def _refuse_missing(loaded: LoadedProblem, columns: Columns, staged: Stage) -> None:
-    used = [loaded.problem.target.column, *(loaded.problem.features or columns)]
+    used = [loaded.problem.target.column, *columns_read(loaded.problem.features or dict.fromkeys(columns))]
     missing = ", ".join(name for name in used if name not in staged.raw_types)
     if missing:
         message = f"the table has no column {missing}; it has {', '.join(list(staged.raw_types)[:20])}"

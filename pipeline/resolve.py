@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from models.raw import RawType
-from models.spec import InputSpec, ModelSpec
+from models.spec import InputSpec, ModelSpec, columns_read
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.splits import columns as split_columns
@@ -55,17 +55,18 @@ def given_types(columns: Columns) -> dict[str, str]:
 def resolve(problem: Problem, columns: Columns) -> ModelSpec:
     """Return the complete model: `check` has passed, so every name is there."""
     features = problem.features or {
-        name: default_feature(column)
-        for name, column in columns.items()
-        if name not in _no_features(problem) and not column.is_list
+        name: default_feature(column) for name, column in columns.items() if name not in _no_features(problem)
     }
-    types: dict[str, RawType] = {name: columns[name].raw_type for name in [*features, problem.target.column]}  # type: ignore[misc]
+    read = [*columns_read(problem.features or features), problem.target.column]
+    types: dict[str, RawType] = {name: columns[name].raw_type for name in read}  # type: ignore[misc]
     inputs = InputSpec.model_validate({"types": types, "features": _dump(features), "target": problem.target})
     return ModelSpec(inputs=inputs, model=problem.model, training=problem.training)
 
 
 def default_feature(column: SchemaColumn) -> dict[str, Any]:
     """Return the settings of a feature that nobody has described."""
+    if column.is_list:
+        return {"kind": "sequence"}
     if column.is_moment:
         return {"kind": "datetime"}
     if column.is_category or column.raw_type == "bytes":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from models.spec import columns_read
 from pipeline.check import check
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem
@@ -82,7 +83,7 @@ def _environments(loaded: LoadedProblem, schema: "Schema") -> Iterator[str]:
         yield loaded.complain(("target", "column"), f"'{label}': {words}")
     if label in found and TRAINING not in found[label]:
         yield loaded.complain(("target", "column"), f"'{label}' is not expected in {TRAINING}: expected it there")
-    for name in problem.features or {}:
+    for name in columns_read(problem.features or {}):
         if name in found and name != label:
             missing = [each for each in (TRAINING, SERVING) if each not in found[name]]
             if missing:

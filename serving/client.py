@@ -13,7 +13,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from serving.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
-from serving.coercion import coerce
+from serving.coercion import coerce, pad
 from serving.errors import (
     InternalError,
     InvalidArgumentError,
@@ -106,9 +106,10 @@ class PredictionClient:
         instances = [_prepare_row(row, index, signature.inputs, extra) for index, row in enumerate(rows)]
         starts = range(0, len(instances), ROWS_PER_REQUEST)
         chunks = (instances[start : start + ROWS_PER_REQUEST] for start in starts)
-        return [prediction for chunk in chunks for prediction in self._predict_chunk(chunk, signature_name)]
+        return [prediction for chunk in chunks for prediction in self._predict_chunk(chunk, signature, signature_name)]
 
-    def _predict_chunk(self, instances: list[Any], signature_name: str) -> list[Any]:
+    def _predict_chunk(self, rows: list[dict[str, Any]], signature: Signature, signature_name: str) -> list[Any]:
+        instances = pad(rows, signature.inputs)
         content = json.dumps({"signature_name": signature_name, "instances": instances})
         try:
             answer = self._request("POST", ":predict", content)

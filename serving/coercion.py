@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from serving.artifact import TensorSpec
@@ -61,10 +62,28 @@ def _repeat(marker: float | str, shape: tuple[int, ...] | None) -> Json:
     """The marker in the shape of one row: the input's shape without its batch dimension."""
     filled: Json = marker
     for size in reversed((shape or ())[1:]):
-        if size < 0:
-            raise InvalidArgumentError("no value, and the input has no fixed size to fill")
-        filled = [filled] * size
+        # a list of any length has none
+        filled = [filled] * max(size, 0)
     return filled
+
+
+def pad(rows: list[dict[str, Json]], inputs: Mapping[str, TensorSpec]) -> list[dict[str, Json]]:
+    """Return the rows with their lists as long as the longest of the same input: a tensor has no ragged edge.
+
+    Lists are filled up at the end with the marker of missing values.
+
+    Raises:
+        InvalidArgumentError: lists of different lengths for a dtype without such a marker.
+    """
+    padded = [dict(row) for row in rows]
+    for name, spec in inputs.items():
+        if len(spec.shape or ()) != 2 or (spec.shape or ())[1] >= 0:
+            continue
+        width = max([1, *(len(row[name]) for row in rows)])
+        for row in padded:
+            if len(row[name]) < width:
+                row[name] = [*row[name], *[_get_marker(spec.dtype)] * (width - len(row[name]))]
+    return padded
 
 
 def _to_number(value: object) -> int | float:

@@ -20,7 +20,11 @@ class FeatureKind(Protocol):
     """Settings of one feature of this kind."""
 
     def transform(self, columns: "dict[str, tf.Tensor]", params: dict[str, Any]) -> "dict[str, tf.Tensor]":
-        """tf.Transform half: raw `[batch]` columns by feature name -> transformed tensors by the same names."""
+        """tf.Transform half: raw `[batch]` columns by name -> transformed tensors by the name of their feature.
+
+        A feature reads the column of its own name, or those that its settings' `columns` name. Where the settings
+        have a `length`, its columns are lists: `[batch, length]`, padded at the end with the marker of missing values.
+        """
 
     def encode(self, column: "KerasTensor", params: Any, name: str, vocabulary_size: int) -> Encoded:
         """Keras half: one transformed column -> what a family gets. `vocabulary_size` is 0 without a vocabulary."""

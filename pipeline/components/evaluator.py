@@ -122,14 +122,16 @@ def _write_rows(examples: list[Any], properties: dict[str, Any], models: dict[st
     folders = [
         Path(artifact_utils.get_split_uri(examples, split)) for split in json_utils.loads(properties["example_splits"])
     ]
-    batches = list(dense_batches([file for folder in folders for file in sorted(folder.iterdir())], types))
+    batches = list(
+        dense_batches([file for folder in folders for file in sorted(folder.iterdir())], types, spec.inputs.lengths)
+    )
     columns = concatenate(iter(batches))
     facts = LabelFacts(read_classes(_saved_model(models[CANDIDATE])))
     table = {name: as_text(columns[name]) for name in settings["slice_types"]}
     label = columns[target.column]
     table[LABEL] = target_kind(target).evaluated(as_text(label) if label.dtype == object else label, target, facts)
     for name, model in models.items():
-        table[name] = list(_predict(_saved_model(model), batches, list(spec.inputs.features)))
+        table[name] = list(_predict(_saved_model(model), batches, spec.inputs.columns))
     pq.write_table(pa.table(table), file)
 
 

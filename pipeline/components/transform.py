@@ -14,7 +14,7 @@ from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.types import artifact_utils
 from tfx.utils import json_utils
 
-from models.dataset import read_batches, to_dense
+from models.dataset import read_batches, to_dense, to_matrix
 from models.preprocess import preprocess
 from models.raw import RawType, tensor_dtype
 from models.spec import InputSpec
@@ -44,29 +44,33 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
             batches = (
                 pipeline
                 | "Files" >> beam.Create(files, reshuffle=False)
-                | "Read" >> beam.FlatMap(read_dense, inputs.types)
+                | "Read" >> beam.FlatMap(read_dense, inputs.types, inputs.lengths)
             )
             transform = (batches, raw) | tft_beam.AnalyzeDataset(lambda columns: preprocess(columns, inputs))
             transform | tft_beam.WriteTransformFn(graph)  # pylint: disable=expression-not-assigned
         metadata_io.write_metadata(_metadata(inputs), str(Path(graph, "metadata")))
 
 
-def read_dense(file: str, types: dict[str, RawType]) -> "Iterator[pa.RecordBatch]":
-    """Yield the file's rows as lists of exactly one value, missing values as their markers."""
+def read_dense(file: str, types: dict[str, RawType], lengths: dict[str, int]) -> "Iterator[pa.RecordBatch]":
+    """Yield the file's rows as lists of exactly one value, or of their length, missing values as their markers."""
     import numpy as np
     import pyarrow as pa
 
     for batch in read_batches([Path(file)], list(types)):
-        offsets = pa.array(np.arange(batch.num_rows + 1), pa.int64())
-        lists = [
-            pa.LargeListArray.from_arrays(offsets, to_dense(batch.column(name), raw_type))
-            for name, raw_type in types.items()
-        ]
+        lists = []
+        for name, raw_type in types.items():
+            offsets = pa.array(np.arange(batch.num_rows + 1) * lengths.get(name, 1), pa.int64())
+            column = batch.column(name)
+            if name in lengths:
+                values = pa.array(to_matrix(column, raw_type, lengths[name]).reshape(-1), column.type.value_type)
+            else:
+                values = to_dense(column, raw_type)
+            lists.append(pa.LargeListArray.from_arrays(offsets, values))
         yield pa.RecordBatch.from_arrays(lists, names=list(types))
 
 
 def _raw_metadata(inputs: InputSpec) -> Any:
-    """Describe the batches of `read_dense`: one dense `[batch]` tensor per column."""
+    """Describe the batches of `read_dense`: one dense `[batch]` tensor per column, `[batch, length]` of a list."""
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import schema_pb2
     from tfx_bsl.tfxio.tensor_adapter import TensorAdapterConfig
@@ -74,12 +78,12 @@ def _raw_metadata(inputs: InputSpec) -> Any:
     arrow = {"bytes": pa.large_binary(), "int": pa.int64(), "float": pa.float32()}
     schema = pa.schema([(name, pa.large_list(arrow[raw_type])) for name, raw_type in inputs.types.items()])
     dense = schema_pb2.TensorRepresentation
+    shapes = {name: schema_pb2.FixedShape() for name in inputs.types}
+    for name, length in inputs.lengths.items():
+        shapes[name].dim.add(size=length)
     return TensorAdapterConfig(
         schema,
-        {
-            name: dense(dense_tensor=dense.DenseTensor(column_name=name, shape=schema_pb2.FixedShape()))
-            for name in inputs.types
-        },
+        {name: dense(dense_tensor=dense.DenseTensor(column_name=name, shape=shape)) for name, shape in shapes.items()},
     )
 
 

@@ -59,7 +59,7 @@ def request_for(problem: Problem, spec: ModelSpec, **more: Any) -> GateRequest:
     return GateRequest(
         splits=tuple(names(split)),
         label=Label(column=target.column, kind=target.kind, positive=getattr(target, "positive", None)),
-        features=tuple(spec.inputs.features),
+        features=tuple(spec.inputs.columns),
         split_by=split.by,
         split_columns=tuple(columns(split)),
         policy=problem.data_gate,
