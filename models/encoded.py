@@ -44,9 +44,23 @@ def sequence(steps: "KerasTensor", mask: "KerasTensor") -> Encoded:
     return Encoded(total / keras.ops.maximum(keras.ops.sum(weights, axis=1), 1.0), steps=steps, mask=mask)
 
 
-def embed(ids: "KerasTensor", size: int, units: int | None, name: str) -> Encoded:
-    """Return the category `ids` ([batch] int64, below `size`) with its embedding of `units` (None: by rule)."""
+def embed(ids: "KerasTensor", size: int, units: int | None, name: str, l2: float = 0.0) -> Encoded:
+    """Return the category `ids` ([batch] int64, below `size`) with its embedding of `units` (None: by rule).
+
+    `l2` times the sum of the table's squares is added to the loss.
+    """
+    import keras
+
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    layer = keras.layers.Embedding(
+        size, units or embedding_units(size), embeddings_regularizer=penalty, name=f"{name}_embedding"
+    )
+    return Encoded(layer(ids), ids, size)
+
+
+def embed_steps(ids: "KerasTensor", size: int, units: int | None, name: str) -> Encoded:
+    """Return the sequence of `ids` ([batch, length] int64, below `size`, 0 is padding), each by its embedding."""
     import keras
 
     layer = keras.layers.Embedding(size, units or embedding_units(size), name=f"{name}_embedding")
-    return Encoded(layer(ids), ids, size)
+    return sequence(layer(ids), ids > 0)

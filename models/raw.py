@@ -8,7 +8,7 @@ infinite number says no more than a missing one, and is read as such.
 import keyword
 import re
 import zlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -17,6 +17,23 @@ RawType = Literal["bytes", "int", "float"]
 MISSING_INT = -(2**63)
 PLAIN_NAME = re.compile(r"(?!c_|label_)[A-Za-z]\w*", re.ASCII)
 MISSING: dict[RawType, Any] = {"bytes": b"", "int": MISSING_INT, "float": float("nan")}
+
+
+class Takes(NamedTuple):
+    """What columns a feature reads.
+
+    Attributes:
+        words: one value of it, in words.
+        raw_types: of the columns.
+    """
+
+    words: str
+    raw_types: tuple[RawType, ...]
+
+
+ANYTHING = Takes("text or a number", ("bytes", "int", "float"))
+A_NUMBER = Takes("a number", ("int", "float"))
+A_NAME = Takes("text or a whole number", ("bytes", "int"))
 
 
 def tensor_dtype(raw_type: RawType) -> "tf.DType":
@@ -46,7 +63,7 @@ def from_request(value: "tf.Tensor") -> "tf.Tensor":
 
 
 def fit(column: "tf.Tensor", length: int) -> "tf.Tensor":
-    """Return `[batch, length]`: the last `length` values of each row of a list `[batch, any]` that is padded at its end.
+    """Return `[batch, length]`: the last `length` values of each row of a `[batch, any]` list, padded at its end.
 
     What is missing at the end of a row is padding; it is there in the answer too.
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.discovery import discover
-from models.spec import columns_of, columns_read, target_kind
+from models.spec import columns_of, columns_read, feature_kind, target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
@@ -13,8 +13,7 @@ from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
 Keys = tuple[str | int, ...]
-NUMBERS = {"numeric", "bucketized", "boolean", "vector", "pca"}
-"""Kinds of features that read numbers."""
+TYPES = {"bytes": "text", "int": "a whole number", "float": "a number with decimals"}
 
 
 def check(loaded: LoadedProblem, columns: Columns) -> None:
@@ -24,7 +23,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         InputError: all mistakes, each with file, line and key path.
     """
     problem = loaded.problem
-    mistakes = [*_names(problem, columns), *_metrics(problem), *_data_gate(problem)]
+    mistakes = [*_names(problem, columns), *_shared(problem), *_metrics(problem), *_data_gate(problem)]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
     mistakes += [
@@ -115,12 +114,23 @@ def _is_number(text: str | None) -> bool:
 
 def _kind(params: Any, column: SchemaColumn) -> str | None:
     """Return what is wrong with using `column` as a feature with these settings."""
-    kind = params.kind
+    taken = feature_kind(params).takes(params)
+    feature = f"{'an' if params.kind[0] in 'aeio' else 'a'} {params.kind} feature"
     if column.is_list != hasattr(params, "length"):
         held, is_held = ("a list", "one value a row") if hasattr(params, "length") else ("one value a row", "a list")
-        return f"a {kind} feature must be {held}, '{column.name}' is {is_held}"
-    if kind in NUMBERS and column.raw_type == "bytes":
-        return f"a {kind} feature must be a number, '{column.name}' is text"
-    if kind == "datetime" and column.raw_type == "float":
-        return f"a datetime feature must be a date, a time or whole seconds, '{column.name}' is a number with decimals"
+        return f"{feature} must be {held}, '{column.name}' is {is_held}"
+    if column.raw_type not in taken.raw_types:
+        of = "a list, each value is " if column.is_list else ""
+        return f"{feature} must be {taken.words}, '{column.name}' is {of}{TYPES[column.raw_type]}"
     return None
+
+
+def _shared(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield features that share a vocabulary with one that makes it otherwise."""
+    first: dict[str, str] = {}
+    features = problem.features or {}
+    for name, params in features.items():
+        shared = getattr(params, "shared", None)
+        if shared and params.vocabulary != features[first.setdefault(shared, name)].vocabulary:
+            settings = "top_k, min_count and oov_buckets"
+            yield ("features", name, "shared"), f"expected the {settings} of '{first[shared]}', with which it is shared"

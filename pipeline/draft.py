@@ -135,6 +135,14 @@ def _describe(profile: Profile, feature: Feature) -> str:
         return f"{profile.distinct:,} moments{missing}"
     if feature.kind == "categorical":
         return f"{profile.distinct:,} values{missing}"
+    if feature.kind == "vector":
+        return f"{profile.distinct:,} lists{missing}"
+    if feature.kind == "sequence":
+        return (
+            f"{profile.distinct:,} lists of {profile.shortest} to {profile.longest} values{missing}; the last 32 count"
+        )
+    if feature.kind == "text":
+        return f"free text, {profile.words:.0f} words on average{missing}"
     few = "; categorical, if they are names" if profile.is_whole and 3 <= profile.distinct <= 12 else ""
     return f"{'yes or no' if profile.is_boolean else _range(profile)}{missing}{few}"
 

@@ -34,6 +34,9 @@ class Profile(NamedTuple):
         is_whole: whether every number is a whole one.
         rises: whether numbers follow the order of the rows, as a row's number does.
         length: mean number of characters of a text.
+        words: mean number of words of a text.
+        shortest: values of the shortest list.
+        longest: values of the longest list.
         is_moment: whether it holds dates or times, also as ISO 8601 text.
         has_clock: whether any of them is not midnight.
     """
@@ -49,6 +52,9 @@ class Profile(NamedTuple):
     is_whole: bool = False
     rises: bool = False
     length: float = 0.0
+    words: float = 0.0
+    shortest: int = 0
+    longest: int = 0
     is_moment: bool = False
     has_clock: bool = False
 
@@ -106,7 +112,9 @@ def _without_nan(column: Column) -> str:
 def _profile(connection: "duckdb.DuckDBPyConnection", column: Column, rows: int) -> Profile:
     name = identifier(column.name)
     if column.is_list:
-        return Profile(column, rows, *_first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}"))
+        facts = f"count({name}), count(DISTINCT {name}), min(len({name})), max(len({name}))"
+        present, distinct, shortest, longest = _first(connection, f"SELECT {facts} FROM {TABLE}")
+        return Profile(column, rows, present, distinct, shortest=shortest or 0, longest=longest or 0)
     present, distinct = _first(connection, f"SELECT count({name}), count(DISTINCT {name}) FROM {TABLE}")
     counted = f"SELECT CAST({name} AS VARCHAR), count(*) FROM {TABLE} WHERE {name} IS NOT NULL GROUP BY 1"
     values: tuple[tuple[str, int], ...] = ()
@@ -131,12 +139,12 @@ def _details(connection: "duckdb.DuckDBPyConnection", column: Column) -> dict[st
         low, high, is_whole, rises = _first(connection, f"SELECT {facts} FROM {TABLE}")
         return {"low": low or 0.0, "high": high or 0.0, "is_whole": bool(is_whole), "rises": bool(rises)}
     facts = (
-        f"avg(length({name})), bool_and(regexp_full_match({name}, {quote(MOMENT)})), "
-        f"bool_and(regexp_full_match({name}, {quote(DATE)}))"
+        f"avg(length({name})), avg(length({name}) - length(replace({name}, ' ', '')) + 1), "
+        f"bool_and(regexp_full_match({name}, {quote(MOMENT)})), bool_and(regexp_full_match({name}, {quote(DATE)}))"
     )
     text = f"(SELECT CAST({name} AS VARCHAR) AS {name} FROM {TABLE})"
-    length, is_moment, is_date = _first(connection, f"SELECT {facts} FROM {text}")
-    return {"length": length or 0.0, "is_moment": bool(is_moment), "has_clock": not is_date}
+    length, words, is_moment, is_date = _first(connection, f"SELECT {facts} FROM {text}")
+    return {"length": length or 0.0, "words": words or 0.0, "is_moment": bool(is_moment), "has_clock": not is_date}
 
 
 def mirrors(connection: "duckdb.DuckDBPyConnection", profile: Profile, label: Profile) -> bool:

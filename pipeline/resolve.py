@@ -66,7 +66,7 @@ def resolve(problem: Problem, columns: Columns) -> ModelSpec:
 def default_feature(column: SchemaColumn) -> dict[str, Any]:
     """Return the settings of a feature that nobody has described."""
     if column.is_list:
-        return {"kind": "sequence"}
+        return {"kind": "sequence", "of": "ids" if column.raw_type == "bytes" else "numbers"}
     if column.is_moment:
         return {"kind": "datetime"}
     if column.is_category or column.raw_type == "bytes":

@@ -15,6 +15,12 @@ ROWS_A_CLASS = 5
 PLAIN_CATEGORIES = 50
 """A category with more values keeps only those that are seen often."""
 TOP_CATEGORIES = 5_000
+LONG_VALUE = 50
+SENTENCE = 30
+"""Characters of a text, on average, from which on its words say something; of SEVERAL_WORDS."""
+SEVERAL_WORDS = 4
+VECTOR = 1_024
+"""Lists that all have one length, up to this, are vectors."""
 YES = {
     "yes",
     "y",
@@ -55,7 +61,7 @@ class Target(NamedTuple):
 class Feature(NamedTuple):
     """How a column enters the network; settings are text that YAML reads."""
 
-    kind: Literal["numeric", "categorical", "datetime"]
+    kind: Literal["numeric", "categorical", "datetime", "sequence", "vector", "text"]
     settings: tuple[tuple[str, str], ...] = ()
 
 
@@ -122,7 +128,7 @@ def left_out(profile: Profile) -> str | None:
     if profile.present == 0:
         return "every row is missing"
     if profile.column.is_list:
-        return "a list of values: no kind of feature takes one yet"
+        return "the same list in every row" if profile.distinct == 1 and not profile.missing else None
     if profile.distinct == 1 and not profile.missing:
         return f"the same value in every row, {profile.values[0][0]!r:.40}"
     if profile.is_text:
@@ -133,11 +139,19 @@ def left_out(profile: Profile) -> str | None:
 
 
 def _no_category(profile: Profile) -> str | None:
+    if _is_free_text(profile):
+        return None
     if profile.rows > 50 and profile.distinct > 0.9 * profile.present:
-        return f"{profile.distinct:,} different texts in {profile.present:,} rows: an id or free text"
-    if profile.length > 50 and profile.distinct > 0.5 * profile.present:
-        return f"free text, {profile.length:.0f} characters on average"
+        return f"{profile.distinct:,} different texts in {profile.present:,} rows: an id"
+    if profile.length > LONG_VALUE and profile.distinct > 0.5 * profile.present:
+        return f"{profile.length:.0f} characters on average, no sentence"
     return _too_rare(profile)
+
+
+def _is_free_text(profile: Profile) -> bool:
+    """Return whether the column holds sentences, which differ from row to row."""
+    is_long = profile.length > SENTENCE and profile.words >= SEVERAL_WORDS
+    return profile.is_text and is_long and profile.distinct > 0.5 * profile.present
 
 
 def _too_rare(profile: Profile) -> str | None:
@@ -157,8 +171,20 @@ def is_identifier(profile: Profile) -> bool:
     return profile.column.raw_type == "int" and not profile.is_boolean and bool(IDENTIFIER.fullmatch(profile.name))
 
 
+def _suggest_list(profile: Profile) -> Feature:
+    if profile.column.raw_type == "bytes":
+        return Feature("sequence", (("of", "ids"),))
+    if 1 < profile.shortest == profile.longest <= VECTOR:
+        return Feature("vector", (("length", str(profile.longest)),))
+    return Feature("sequence")
+
+
 def suggest_feature(profile: Profile) -> Feature:
     """Return the kind of feature that a column becomes if it isn't `left_out`."""
+    if profile.column.is_list:
+        return _suggest_list(profile)
+    if _is_free_text(profile):
+        return Feature("text", (("min_count", str(often(profile.rows))),))
     if profile.is_moment:
         return Feature("datetime", () if profile.has_clock else (("parts", "[weekday, year]"),))
     if profile.is_number and not is_identifier(profile):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from serving.artifact import TensorSpec
@@ -22,10 +24,13 @@ def coerce(value: object, spec: TensorSpec) -> Json:
 
     Nothing that changes the meaning is done in silence: 1.5 for an integer or "abc" for a number is an error.
     None, NaN and, for a number, blank text are missing values: NaN for a float input, "" for a string input.
+    A list of any length may come as the JSON of one, and its Nones are left out, as where the model was trained.
 
     Raises:
         InvalidArgumentError: the value does not fit, or is missing and the dtype has no marker for that.
     """
+    if is_list(spec):
+        return _to_list(value, spec)
     if isinstance(value, list | tuple):
         return [coerce(item, spec) for item in value]
     plain = _unwrap(value)
@@ -36,6 +41,36 @@ def coerce(value: object, spec: TensorSpec) -> Json:
     if spec.dtype in _INTEGERS:
         return _to_integer(plain)
     return _to_boolean(plain) if spec.dtype == "bool" else _to_text(plain)
+
+
+def is_list(spec: TensorSpec) -> bool:
+    """Whether a row of the input is a list of any length."""
+    return len(spec.shape or ()) == 2 and (spec.shape or ())[1] < 0
+
+
+def _to_list(value: object, spec: TensorSpec) -> list[Json]:
+    given = _read_list(value)
+    if given is None or (isinstance(given, float) and math.isnan(given)):
+        return []
+    # an array of NumPy's or of Arrow's
+    as_list = getattr(given, "tolist", None)
+    items = as_list() if callable(as_list) else given
+    if not isinstance(items, list | tuple):
+        raise _misfit(value, "a list")
+    each = replace(spec, shape=(spec.shape or ())[:1])
+    return [coerce(item, each) for item in items if item is not None]
+
+
+def _read_list(value: object) -> object:
+    """The list that a cell of a CSV file spells."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return None
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _unwrap(value: object) -> object:
@@ -62,8 +97,9 @@ def _repeat(marker: float | str, shape: tuple[int, ...] | None) -> Json:
     """The marker in the shape of one row: the input's shape without its batch dimension."""
     filled: Json = marker
     for size in reversed((shape or ())[1:]):
-        # a list of any length has none
-        filled = [filled] * max(size, 0)
+        if size < 0:
+            raise InvalidArgumentError("no value, and the input has no fixed size to fill")
+        filled = [filled] * size
     return filled
 
 
@@ -77,8 +113,9 @@ def pad(rows: list[dict[str, Json]], inputs: Mapping[str, TensorSpec]) -> list[d
     """
     padded = [dict(row) for row in rows]
     for name, spec in inputs.items():
-        if len(spec.shape or ()) != 2 or (spec.shape or ())[1] >= 0:
+        if not is_list(spec):
             continue
+        # a server can't tell the shape of lists that are all empty
         width = max([1, *(len(row[name]) for row in rows)])
         for row in padded:
             if len(row[name]) < width:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow_transform as tft
 
     from models.spec import InputSpec
@@ -38,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def analyze(tmp_path_factory: pytest.TempPathFactory) -> Analyze:
     """`analyze(inputs, table)`: what the Transform component makes of `table` (`{column: values}`, None: missing).
 
+    The values of a column of lists are lists.
+
     `others` are more targets: the transformed label of each comes under the name of its column. An analysis takes
     seconds, so tests share one.
     """
@@ -63,21 +66,75 @@ def analyze(tmp_path_factory: pytest.TempPathFactory) -> Analyze:
     return run
 
 
+class Transformed(NamedTuple):
+    """A table of features after tf.Transform."""
+
+    inputs: InputSpec
+    output: tft.TFTransformOutput
+
+    def __call__(self, feature: str, values: list[Any] | dict[str, list[Any]]) -> np.ndarray[Any, Any]:
+        """The feature's transformed values; `values` by column, or of its own one. Other columns are missing."""
+        from models.preprocess import transformed_name
+
+        given = values if isinstance(values, dict) else {feature: values}
+        rows = len(next(iter(given.values())))
+        raw = {name: self._tensor(name, given.get(name, [None] * rows)) for name in self.inputs.columns}
+        result: np.ndarray[Any, Any] = self.output.transform_features_layer()(raw)[transformed_name(feature)].numpy()
+        return result
+
+    def _tensor(self, name: str, values: list[Any]) -> Any:
+        import tensorflow as tf
+
+        from models.raw import MISSING, tensor_dtype
+
+        raw_type, length = self.inputs.types[name], self.inputs.lengths.get(name)
+        marker = MISSING[raw_type]
+        if length is None:
+            return tf.constant([marker if value is None else value for value in values], tensor_dtype(raw_type))
+        padded = [[*(value or []), *[marker] * (length - len(value or []))] for value in values]
+        return tf.constant(padded, tensor_dtype(raw_type), [len(values), length])
+
+
+@pytest.fixture(scope="session")
+def transform_table(analyze: Analyze) -> Callable[..., Transformed]:
+    """`transform_table(columns, features, label)`: `{name: (raw type, values)}`, settings by feature, one more column.
+
+    The label is one of several classes.
+    """
+
+    def run(columns: Mapping[str, Any], features: Mapping[str, Any], label: Sequence[str]) -> Transformed:
+        from models.spec import InputSpec
+
+        types = {name: raw_type for name, (raw_type, _) in columns.items()}
+        target = {"kind": "multiclass", "column": "label"}
+        inputs = InputSpec.model_validate({"types": types | {"label": "bytes"}, "features": features, "target": target})
+        table = {name: values for name, (_, values) in columns.items()}
+        return Transformed(inputs, analyze(inputs, table | {"label": label}))
+
+    return run
+
+
 def write_examples(folder: Path, inputs: InputSpec, table: Table) -> None:
-    """Write the Parquet form of examples: a large list of one value, or null, per row."""
+    """Write the Parquet form of examples: a large list of values, or null, per row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"bytes": pa.large_binary(), "int": pa.int64(), "float": pa.float32()}
     arrays = {
-        name: pa.array(
-            [None if value is None else [value.encode() if isinstance(value, str) else value] for value in table[name]],
-            pa.large_list(types[raw_type]),
-        )
+        name: pa.array([as_list(value) for value in table[name]], pa.large_list(types[raw_type]))
         for name, raw_type in inputs.types.items()
     }
     folder.mkdir(parents=True)
     pq.write_table(pa.table(arrays), folder / "examples.parquet")
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """A value of a table, or a list of them, as an example holds it."""
+    if value is None:
+        return None
+    return [
+        each.encode() if isinstance(each, str) else each for each in (value if isinstance(value, list) else [value])
+    ]
 
 
 def run_transform(inputs: InputSpec, root: Path) -> None:

@@ -2,9 +2,9 @@
 
 python -I cpp_loader.py < REQUEST.json     Python's tensorflow is never imported: its libraries are enough
 
-    [{"folder": "...", "inputs": {"tensor:0": [dtype, values]}, "outputs": ["tensor:0"]}]
+    [{"folder": "...", "inputs": {"tensor:0": [dtype, values, shape]}, "outputs": ["tensor:0"]}]
 
-A dtype is its number in TensorFlow's types.proto; inputs are vectors. Prints, for each run, the outputs by tensor as
+A dtype is its number in TensorFlow's types.proto; values are flat. Prints, for each run, the outputs by tensor as
 flat lists, or the message of TensorFlow's error. A process of its own, since the libraries can't be loaded twice.
 
 C API: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/c/c_api.h, strings: tf_tstring.h.
@@ -102,11 +102,11 @@ class Session:
         )
         status.check()
 
-    def run(self, inputs: dict[str, tuple[int, list[Any]]], outputs: list[str]) -> dict[str, list[Any]]:
-        """Return the tensors `outputs` for the vectors `inputs`."""
+    def run(self, inputs: dict[str, tuple[int, list[Any], list[int]]], outputs: list[str]) -> dict[str, list[Any]]:
+        """Return the tensors `outputs` for the tensors `inputs`."""
         status = Status()
         feeds = (Output * len(inputs))(*(self._find(name) for name in inputs))
-        fed = (pointer * len(inputs))(*(to_tensor(dtype, values) for dtype, values in inputs.values()))
+        fed = (pointer * len(inputs))(*(to_tensor(*given) for given in inputs.values()))
         fetches = (Output * len(outputs))(*(self._find(name) for name in outputs))
         fetched = (pointer * len(outputs))()
         library().TF_SessionRun(
@@ -123,15 +123,15 @@ class Session:
         return Output(found, int(index))
 
 
-def to_tensor(dtype: int, values: list[Any]) -> int:
-    """Return a new TF_Tensor of shape `[len(values)]`."""
-    shape = (ctypes.c_int64 * 1)(len(values))
+def to_tensor(dtype: int, values: list[Any], sizes: list[int]) -> int:
+    """Return a new TF_Tensor of flat values."""
+    shape = (ctypes.c_int64 * len(sizes))(*sizes)
     if dtype != STRING:
         content = (NUMBERS[dtype] * len(values))(*values)
-        tensor: int = library().TF_AllocateTensor(dtype, shape, 1, ctypes.sizeof(content))
+        tensor: int = library().TF_AllocateTensor(dtype, shape, len(sizes), ctypes.sizeof(content))
         ctypes.memmove(library().TF_TensorData(tensor), content, ctypes.sizeof(content))
         return tensor
-    tensor = library().TF_AllocateTensor(dtype, shape, 1, STRING_BYTES * len(values))
+    tensor = library().TF_AllocateTensor(dtype, shape, len(sizes), STRING_BYTES * len(values))
     for index, value in enumerate(values):
         place, text = library().TF_TensorData(tensor) + STRING_BYTES * index, to_bytes(value)
         library().TF_StringInit(place)

@@ -2,9 +2,9 @@
 
 python -I saved_model.py < REQUEST.json
 
-    {"folders": ["..."], "runs": [[signature, {input: [dtype, values]}]]}
+    {folder: [[signature, {input: [dtype, flat values, shape]}]]}
 
-Prints `{"signatures": [...], "answers": [{output: values}]}` for each folder, and which modules of ours got loaded.
+Prints what each run gives, `[{output: values}]` by folder, and which modules of ours got loaded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 OURS = ("models", "pipeline", "serving", "schemas")
+Given = tuple[str, list[Any], list[int]]
 UNNEEDED = ("keras", "tensorflow_transform", "tfx", "apache_beam")
 
 
@@ -23,17 +24,19 @@ def hide_project() -> None:
     sys.path[:] = [folder for folder in sys.path if not Path(folder, "models", "spec.py").exists()]
 
 
-def inspect(folder: str, runs: list[tuple[str, dict[str, tuple[str, list[Any]]]]]) -> dict[str, Any]:
-    """Return the names of the signatures and what each run gives."""
+def run(folder: str, runs: list[tuple[str, dict[str, Given]]]) -> list[dict[str, Any]]:
+    """Return what each run gives."""
     import tensorflow as tf
 
     model = tf.saved_model.load(folder)
 
-    def answer(signature: str, inputs: dict[str, tuple[str, list[Any]]]) -> dict[str, Any]:
-        tensors = {name: tf.constant(to_values(dtype, values), dtype) for name, (dtype, values) in inputs.items()}
+    def answer(signature: str, inputs: dict[str, Given]) -> dict[str, Any]:
+        tensors = {
+            name: tf.constant(to_values(dtype, values), dtype, shape) for name, (dtype, values, shape) in inputs.items()
+        }
         return {name: to_json(output) for name, output in model.signatures[signature](**tensors).items()}
 
-    return {"signatures": sorted(model.signatures), "answers": [answer(*run) for run in runs]}
+    return [answer(*each) for each in runs]
 
 
 def to_values(dtype: str, values: list[Any]) -> list[Any]:
@@ -49,7 +52,6 @@ def to_json(output: Any) -> Any:
 
 if __name__ == "__main__":
     hide_project()
-    request = json.load(sys.stdin)
-    folders = {folder: inspect(folder, request["runs"]) for folder in request["folders"]}
+    folders = {folder: run(folder, runs) for folder, runs in json.load(sys.stdin).items()}
     loaded = sorted({*OURS, *UNNEEDED} & sys.modules.keys())
     json.dump({"folders": folders, "modules": loaded}, sys.stdout)

@@ -7,6 +7,7 @@ tf.Transform analyses them together: its cost here is per analyzer, not per colu
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.encoded import Encoded
+from models.raw import Takes
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -18,6 +19,9 @@ class FeatureKind(Protocol):
 
     Params: Any
     """Settings of one feature of this kind."""
+
+    def takes(self, params: Any) -> Takes:
+        """What columns a feature with these settings reads; pipeline.check refuses others."""
 
     def transform(self, columns: "dict[str, tf.Tensor]", params: dict[str, Any]) -> "dict[str, tf.Tensor]":
         """tf.Transform half: raw `[batch]` columns by name -> transformed tensors by the name of their feature.

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
 from models.features.numeric import QUANTILES, quantile_grid
-from models.raw import to_number
+from models.raw import A_NUMBER, Takes, to_number
 from models.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Params(Settings):
     def size(self) -> int:
         """Number of buckets."""
         return len(self.bounds) + 1 if self.bounds else self.buckets
+
+
+def takes(params: Params) -> Takes:
+    """Numbers."""
+    return A_NUMBER
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

@@ -1,11 +1,12 @@
-"""Categories: an id by the training data's vocabulary, ids for unseen values and for "missing", an embedding."""
+"""Categories: an id by the training data's vocabulary or by hash, ids for unseen values and for "missing"."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
-from models.raw import is_missing, safe_name, to_text
+from models.raw import ANYTHING, Takes, is_missing, safe_name, to_text
 from models.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,39 +21,86 @@ class Params(Settings):
         top_k: keep this many most frequent values; the others share the out-of-vocabulary ids.
         min_count: keep values seen at least this often in the training split.
         oov_buckets: ids shared, by hash, among values that are not in the vocabulary.
-        embedding: width of the embedding; left out, by the vocabulary's size.
+        hash_buckets: this many ids, shared by hash among all values: no vocabulary is made, and none is served.
+        shared: any name; columns with the same one have one vocabulary, made of all of their values.
+        embedding: width of the embedding; left out, by the number of ids.
     """
 
     kind: Literal["categorical"] = "categorical"
     top_k: PositiveInt | None = None
     min_count: PositiveInt | None = None
     oov_buckets: PositiveInt = 1
+    hash_buckets: PositiveInt | None = None
+    shared: str | None = Field(default=None, min_length=1)
     embedding: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _check_hash(self) -> "Params":
+        given = [name for name in ("top_k", "min_count", "shared") if getattr(self, name) is not None]
+        if self.hash_buckets and given:
+            msg = f"expected no vocabulary's settings beside hash_buckets, received {' and '.join(given)}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def vocabulary(self) -> tuple[object, ...]:
+        """What decides a vocabulary: equal wherever it is shared."""
+        return self.top_k, self.min_count, self.oov_buckets
+
+
+def takes(params: Params) -> Takes:
+    """Anything."""
+    return ANYTHING
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return `[batch] int64` ids: vocabulary by frequency, then `oov_buckets` ids, then one id for missing."""
-    return {name: _look_up(name, column, params[name]) for name, column in columns.items()}
+    outputs = {name: _hash(columns[name], each.hash_buckets) for name, each in params.items() if each.hash_buckets}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, each in params.items():
+        if name not in outputs:
+            groups.setdefault(("", each.shared) if each.shared else (name, ""), []).append(name)
+    for names in groups.values():
+        outputs |= _look_up({name: columns[name] for name in names}, params[names[0]])
+    return outputs
 
 
-def _look_up(name: str, column: "tf.Tensor", params: Params) -> "tf.Tensor":
+def _hash(column: "tf.Tensor", buckets: int) -> "tf.Tensor":
+    import tensorflow as tf
+
+    ids = tf.strings.to_hash_bucket_fast(to_text(column), buckets)
+    return tf.where(is_missing(column), tf.constant(buckets, tf.int64), ids)
+
+
+def _look_up(columns: "dict[str, tf.Tensor]", params: Params) -> "dict[str, tf.Tensor]":
+    """Return the ids of columns that share a vocabulary."""
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    text = to_text(column)
-    vocabulary = tft.vocabulary(
-        text,
-        top_k=params.top_k,
-        frequency_threshold=params.min_count,
-        vocab_filename=safe_name(name),
-        name=safe_name(name),
-    )
+    text = tf.concat([to_text(column) for column in columns.values()], axis=0)
+    vocabulary = make_vocabulary(list(columns), text, params.top_k, params.min_count)
     ids = tft.apply_vocabulary(text, vocabulary, num_oov_buckets=params.oov_buckets)
     # written with its asset, the size is a constant of the graph by the time it is served
-    size = tft.get_num_buckets_for_transformed_feature(ids)
-    return tf.where(is_missing(column), tf.cast(size, tf.int64), ids)
+    size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
+    parts = zip(columns.items(), tf.split(ids, len(columns)), strict=True)
+    return {name: tf.where(is_missing(column), size, part) for (name, column), part in parts}
+
+
+def make_vocabulary(names: Sequence[str], text: "tf.Tensor", top_k: int | None, min_count: int | None) -> "tf.Tensor":
+    """Return the vocabulary, by frequency, of all texts that are not empty; each of the features `names` has it."""
+    import tensorflow_transform as tft
+
+    file = safe_name(names[0])
+    for name in names:
+        tft.annotate_asset(safe_name(name), file)
+    return tft.vocabulary(text, top_k=top_k, frequency_threshold=min_count, vocab_filename=file, name=file)
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:
     """Return the ids with their embedding; ids run over the vocabulary, the out-of-vocabulary ids and "missing"."""
-    return embed(column, vocabulary_size + params.oov_buckets + 1, params.embedding, name)
+    return embed(column, count_ids(params, vocabulary_size), params.embedding, name)
+
+
+def count_ids(params: Params, vocabulary_size: int) -> int:
+    """Return how many ids there are."""
+    return params.hash_buckets + 1 if params.hash_buckets else vocabulary_size + params.oov_buckets + 1

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from models.encoded import Encoded
-from models.raw import is_missing
+from models.features.numeric import Params as NumberParams
+from models.features.numeric import quantile_grid, scale
+from models.raw import Takes, is_missing
 from models.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,26 +31,62 @@ class Params(Settings):
 
     Attributes:
         parts: the circles: `hour` (of the day), `weekday` (Monday first), `year` (season).
+        age: whether the moment's place in time enters too: years since 1970, standardized, held within those of the
+            training split.
     """
 
     kind: Literal["datetime"] = "datetime"
     parts: tuple[Part, ...] = Field(default=("hour", "weekday", "year"), min_length=1)
+    age: bool = False
+
+
+def takes(params: Params) -> Takes:
+    """Text or whole numbers."""
+    return Takes("a date, a time or whole seconds", ("bytes", "int"))
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
-    """Return `[batch, 2 * parts + 1] float32`: sine and cosine of each part (0 if missing), then the missing flag."""
-    return {name: _circles(column, params[name].parts) for name, column in columns.items()}
+    """Return `[batch, 2 * parts + 1] float32`: sine and cosine of each part (0 if missing), then the missing flag.
+
+    With `age`, the years come first (the mean if missing): `[batch, 2 * parts + 2]`.
+    """
+    import tensorflow as tf
+
+    moments = {name: _read(columns[name]) for name in params}
+    outputs = {name: _circles(*moment, params[name].parts) for name, moment in moments.items()}
+    aged = [name for name, each in params.items() if each.age]
+    if aged:
+        years = tf.stack([_years(*moments[name]) for name in aged], axis=1)
+        grid = quantile_grid(years, "datetime")
+        for index, name in enumerate(aged):
+            age = scale(years[:, index], grid[index], NumberParams(clip=(0, 1)))[:, :1]
+            outputs[name] = tf.concat([age, outputs[name]], axis=1)
+    return outputs
 
 
-def _circles(column: "tf.Tensor", parts: tuple[Part, ...]) -> "tf.Tensor":
+def _read(column: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+    """Return `[batch] int64` seconds since 1970 UTC, 0 if missing, and the `[batch] bool` mask of missing ones."""
     import tensorflow as tf
 
     seconds, missing = (column, is_missing(column)) if column.dtype != tf.string else parse(column)
-    seconds = tf.cast(tf.where(missing, tf.zeros_like(seconds), seconds), tf.float64) - MONDAY_S
+    return tf.where(missing, tf.zeros_like(seconds), seconds), missing
+
+
+def _years(seconds: "tf.Tensor", missing: "tf.Tensor") -> "tf.Tensor":
+    import tensorflow as tf
+
+    years = tf.cast(tf.cast(seconds, tf.float64) / PERIOD_S["year"], tf.float32)
+    return tf.where(missing, float("nan"), years)
+
+
+def _circles(seconds: "tf.Tensor", missing: "tf.Tensor", parts: tuple[Part, ...]) -> "tf.Tensor":
+    import tensorflow as tf
+
+    since = tf.cast(seconds, tf.float64) - MONDAY_S
     present = tf.where(missing, 0.0, 1.0)
     outputs = []
     for part in parts:
-        angle = tf.cast(tf.math.floormod(seconds, PERIOD_S[part]) * (2 * math.pi / PERIOD_S[part]), tf.float32)
+        angle = tf.cast(tf.math.floormod(since, PERIOD_S[part]) * (2 * math.pi / PERIOD_S[part]), tf.float32)
         outputs += [tf.sin(angle) * present, tf.cos(angle) * present]
     return tf.stack([*outputs, 1.0 - present], axis=1)
 
@@ -89,5 +127,5 @@ def _days(year: "tf.Tensor", month: "tf.Tensor", day: "tf.Tensor") -> "tf.Tensor
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:
-    """Return the `[batch, 2 * parts + 1]` column as it is."""
+    """Return the column as it is."""
     return Encoded(column)

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 
-from models.encoded import Encoded, embedding_units, sequence
-from models.raw import fit, is_missing, safe_name, to_number, to_text
+from models.encoded import Encoded, embed_steps, sequence
+from models.features.categorical import make_vocabulary
+from models.features.numeric import standardize
+from models.raw import A_NAME, Takes, fit, is_missing, to_number, to_text
 from models.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ PADDING = 0
 
 
 class Params(Settings):
-    """A list a row.
+    """A list a row, in the order of time.
 
     Attributes:
         of: `numbers`, standardized by the mean and deviation of all steps, or `ids`, embedded by a vocabulary.
@@ -34,54 +36,70 @@ class Params(Settings):
     min_count: PositiveInt | None = None
     embedding: PositiveInt | None = None
 
+    @model_validator(mode="after")
+    def _check_ids(self) -> "Params":
+        given = [name for name in ("top_k", "min_count", "embedding") if getattr(self, name) is not None]
+        if self.of == "numbers" and given:
+            msg = f"expected of: ids, since only ids are embedded by a vocabulary, received {' and '.join(given)}"
+            raise ValueError(msg)
+        return self
+
+
+def takes(params: Params) -> Takes:
+    """Lists of numbers, or of text or whole numbers."""
+    if params.of == "numbers":
+        return Takes("a list of numbers (of text: `of: ids`)", ("int", "float"))
+    return Takes("a list of text or whole numbers", A_NAME.raw_types)
+
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return per feature `[batch, length, 2] float32` (value, 1.0 where it is there) or `[batch, length] int64` ids.
 
     Ids: 0 is padding, 1 an id that the vocabulary does not have, then the vocabulary by frequency.
     """
-    return {
-        name: _numbers(name, fit(columns[name], each.length))
-        if each.of == "numbers"
-        else _ids(name, fit(columns[name], each.length), each)
+    fitted = {name: fit(columns[name], each.length) for name, each in params.items()}
+    numbers = {name: to_number(column) for name, column in fitted.items() if params[name].of == "numbers"}
+    ids = {
+        name: step_ids(name, to_text(fitted[name]), each.top_k, each.min_count)
         for name, each in params.items()
+        if each.of == "ids"
+    }
+    return ids | (_scale(numbers) if numbers else {})
+
+
+def _scale(columns: "dict[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
+    """Standardize each of `[batch, length]` columns by one mean and deviation, all columns in one analysis."""
+    import tensorflow as tf
+
+    longest = max(column.shape[1] for column in columns.values())
+    steps = [
+        tf.reshape(tf.pad(column, [[0, 0], [0, longest - column.shape[1]]], constant_values=float("nan")), [-1])
+        for column in columns.values()
+    ]
+    scaled = tf.reshape(standardize(tf.stack(steps, axis=1), "sequence"), [-1, longest, len(columns)])
+    return {
+        name: tf.stack(
+            [scaled[:, : column.shape[1], index], tf.cast(tf.logical_not(tf.math.is_nan(column)), tf.float32)], axis=2
+        )
+        for index, (name, column) in enumerate(columns.items())
     }
 
 
-def _numbers(name: str, column: "tf.Tensor") -> "tf.Tensor":
+def step_ids(name: str, text: "tf.Tensor", top_k: int | None, min_count: int | None) -> "tf.Tensor":
+    """Return `[batch, length] int64` ids of texts by the vocabulary of all that are not empty.
+
+    0 is an empty text: a step that is not there. 1 is one that the vocabulary does not have.
+    """
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    values = to_number(column)
-    present = tf.logical_not(tf.math.is_nan(values))
-    steps = tf.boolean_mask(values, present)
-    mean, variance = tft.mean(steps, name=f"{safe_name(name)}_mean"), tft.var(steps, name=f"{safe_name(name)}_var")
-    scaled = tf.math.divide_no_nan(values - mean, tf.sqrt(variance))
-    return tf.stack([tf.where(present, scaled, 0.0), tf.cast(present, tf.float32)], axis=2)
-
-
-def _ids(name: str, column: "tf.Tensor", params: Params) -> "tf.Tensor":
-    import tensorflow as tf
-    import tensorflow_transform as tft
-
-    text, missing = to_text(column), is_missing(column)
-    vocabulary = tft.vocabulary(
-        tf.boolean_mask(text, tf.logical_not(missing)),
-        top_k=params.top_k,
-        frequency_threshold=params.min_count,
-        vocab_filename=safe_name(name),
-        name=safe_name(name),
-    )
+    vocabulary = make_vocabulary([name], text, top_k, min_count)
     ids = tft.apply_vocabulary(text, vocabulary, default_value=-1)
-    return tf.where(missing, tf.constant(PADDING, tf.int64), ids + 2)
+    return tf.where(is_missing(text), tf.constant(PADDING, tf.int64), ids + 2)
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:
     """Return the steps with their mask; the dense part is their mean."""
-    import keras
-
     if params.of == "numbers":
         return sequence(column[:, :, :1], column[:, :, 1] > 0.5)
-    size = vocabulary_size + 2
-    layer = keras.layers.Embedding(size, params.embedding or embedding_units(size), name=f"{name}_embedding")
-    return sequence(layer(column), column > PADDING)
+    return embed_steps(column, vocabulary_size + 2, params.embedding, name)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from models.discovery import discover, union
 from models.families import Family
 from models.features import FeatureKind
+from models.raw import MISSING
 from models.targets import TargetKind
 from pipeline.runners import Runner
 from pipeline.sources import SourceKind
@@ -29,6 +30,8 @@ PROTOCOLS: dict[str, Any] = {
 TAGS = {"models.families": "family", "models.features": "kind", "models.targets": "kind", "pipeline.sources": "kind"}
 PLUGINS = [(package, name) for package in PROTOCOLS for name in discover(package)]
 CONFIGURED = [(package, name) for package, name in PLUGINS if package in TAGS]
+
+VALUES: dict[Any, Any] = {int: 2, tuple[str, ...]: ("$X", "$Y")}
 
 every_plugin = pytest.mark.parametrize(("package", "name"), PLUGINS)
 every_configured = pytest.mark.parametrize(("package", "name"), CONFIGURED)
@@ -45,9 +48,9 @@ def parameters(function: Any) -> dict[str, Any]:
 
 
 def least(params: type[BaseModel]) -> dict[str, Any]:
-    """The shortest settings that `params` takes: each required field is a text, which may stand for a variable."""
+    """The shortest settings that `params` takes; each required text may stand for a variable."""
     required = [name for name, field in params.model_fields.items() if field.is_required() or name == "table"]
-    return dict.fromkeys(required, "$X")
+    return {name: VALUES.get(params.model_fields[name].annotation, "$X") for name in required}
 
 
 def test_each_kind_has_plugins() -> None:
@@ -104,6 +107,14 @@ def test_settings_travel_as_json(package: str, name: str) -> None:
     assert params.model_validate_json(settings.model_dump_json()) == settings
     tagged = {TAGS[package]: name, **least(params)}
     assert TypeAdapter(union(package, TAGS[package])).validate_python(tagged) == settings
+
+
+@pytest.mark.parametrize("kind", discover("models.features"))
+def test_a_feature_kind_says_which_columns_it_takes(kind: str) -> None:
+    module = plugin("models.features", kind)
+    taken = module.takes(module.Params(**least(module.Params)))
+    assert taken.words
+    assert set(taken.raw_types) <= set(MISSING)
 
 
 def test_importing_every_plugin_leaves_tensorflow_out() -> None:

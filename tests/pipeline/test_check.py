@@ -8,6 +8,7 @@ from pipeline.check import check
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, load_problem
 from pipeline.resolve import read_columns, resolve
+from schemas.store import SchemaColumn
 
 CSV = "sold,price,shop,day,vip\nsold,1.5,a,2024-01-01,true\nkept,NA,b,2024-01-02,false\n"
 
@@ -124,3 +125,72 @@ def test_broken_query_is_one_message(tmp_path):
 )
 def test_names_of_the_data_gate_are_checked(tmp_path, gate, says):
     assert says in refuse(tmp_path, f"target: {{column: sold, kind: binary, positive: sold}}\ndata_gate: {gate}")
+
+
+LISTS = {
+    "sold": "int", "price": "float", "shop": "bytes", "day": "bytes", "count": "int",
+    "steps": "float[]", "tags": "bytes[]", "ids": "int[]",
+}  # fmt: skip
+
+
+def refuse_lists(folder: Path, features: str) -> str:
+    loaded = load(folder, f"target: {{column: sold, kind: binary}}\nfeatures: {features}")
+    columns = {name: SchemaColumn(name, kind[:-2], is_list=True) for name, kind in LISTS.items() if kind[-1] == "]"}
+    columns |= {name: SchemaColumn(name, kind) for name, kind in LISTS.items() if kind[-1] != "]"}
+    try:
+        check(loaded, columns)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("{steps: numeric}", "features.steps.kind: a numeric feature must be one value a row, 'steps' is a list"),
+        ("{price: sequence}", "a sequence feature must be a list, 'price' is one value a row"),
+        (
+            "{tags: sequence}",
+            "a sequence feature must be a list of numbers (of text: `of: ids`), 'tags' is a list, each value is text",
+        ),
+        (
+            "{steps: {kind: sequence, of: ids}}",
+            "must be a list of text or whole numbers, 'steps' is a list, each value is a number with decimals",
+        ),
+        ("{tags: {kind: vector, length: 3}}", "a vector feature must be a list of numbers, 'tags' is a list"),
+        ("{count: text}", "a text feature must be text, 'count' is a whole number"),
+        (
+            "{price: embedding}",
+            "an embedding feature must be text or a whole number, 'price' is a number with decimals",
+        ),
+        ("{shop: bucketized}", "a bucketized feature must be a number, 'shop' is text"),
+        ("{x: {kind: crossed, columns: [shop, price]}}", "features.x.kind: a crossed feature must be text or a whole"),
+        ("{x: {kind: crossed, columns: [shop, dya]}}", "features.x.columns: no column 'dya' in the table; near: day"),
+        ("{x: {kind: pca, columns: [price, shop]}}", "a pca feature must be a number, 'shop' is text"),
+        ("{x: {kind: pca, columns: [price, sold]}}", "the label can't be a feature"),
+        (
+            "{shop: {kind: categorical, shared: place}, day: {kind: categorical, shared: place, top_k: 5}}",
+            "features.day.shared: expected the top_k, min_count and oov_buckets of 'shop', with which it is shared",
+        ),
+    ],
+)
+def test_what_a_kind_takes(tmp_path, features, message):
+    assert message in refuse_lists(tmp_path, features)
+
+
+def test_kinds_on_what_they_take(tmp_path):
+    features = (
+        "{steps: sequence, tags: {kind: sequence, of: ids}, ids: {kind: vector, length: 2}, price: boolean, "
+        "shop: {kind: categorical, shared: x}, day: {kind: categorical, shared: x, embedding: 3}, "
+        "both: {kind: crossed, columns: [shop, count]}, few: {kind: pca, columns: [price, count]}}"
+    )
+    assert refuse_lists(tmp_path, features) == ""
+
+
+def test_lists_that_nobody_described_are_sequences(tmp_path):
+    loaded = load(tmp_path, "target: {column: sold, kind: binary}")
+    columns = {name: SchemaColumn(name, kind[:5].rstrip("[]"), is_list="[" in kind) for name, kind in LISTS.items()}
+    inputs = resolve(loaded.problem, columns).inputs
+    found = {name: (params.kind, params.of) for name, params in inputs.features.items() if name in inputs.lengths}
+    assert found == {"steps": ("sequence", "numbers"), "tags": ("sequence", "ids"), "ids": ("sequence", "numbers")}
+    assert inputs.lengths == {"steps": 32, "tags": 32, "ids": 32}

@@ -17,6 +17,7 @@ ROWS = 200
 BINARY = RANDOM.integers(0, 2, ROWS).astype("float32"), RANDOM.uniform(0.01, 0.99, (ROWS, 1)).astype("float32")
 CLASSES = RANDOM.integers(0, 3, ROWS), RANDOM.dirichlet([1, 1, 1], ROWS).astype("float32")
 NUMBERS = RANDOM.normal(50, 9, ROWS).astype("float32"), RANDOM.normal(50, 9, (ROWS, 1)).astype("float32")
+QUANTILES = NUMBERS[0], NUMBERS[1] + np.array([-9.0, 0.0, 9.0], "float32")
 
 
 def compute(name: str, labels: Any, predictions: Any, parts: int = 1, model: str = "") -> float:
@@ -91,6 +92,22 @@ def test_r_squared_of_a_constant_label_is_not_a_number() -> None:
     assert math.isnan(compute("RSquared", np.full(3, 7.0), np.ones((3, 1))))
 
 
+def test_pinball() -> None:
+    from sklearn.metrics import mean_pinball_loss
+
+    labels, predictions = QUANTILES
+    expected = [
+        mean_pinball_loss(labels, guess, alpha=level)
+        for level, guess in zip((0.05, 0.5, 0.95), predictions.T, strict=True)
+    ]
+    assert compute("Pinball", *QUANTILES) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_coverage() -> None:
+    labels, predictions = np.array([1.0, 2.5, 3.0, 9.0]), np.array([[2.0, 2.2, 3.0]] * 4)
+    assert compute("Coverage", labels, predictions) == 0.5
+
+
 METRICS = {
     "LogLoss": BINARY,
     "ClassAccuracy": CLASSES,
@@ -98,6 +115,8 @@ METRICS = {
     "RootMeanSquaredError": NUMBERS,
     "MeanAbsoluteError": NUMBERS,
     "RSquared": NUMBERS,
+    "Pinball": QUANTILES,
+    "Coverage": QUANTILES,
 }
 
 

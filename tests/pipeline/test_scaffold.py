@@ -173,8 +173,8 @@ def test_kinds_of_features(tmp_path):
     [
         (lambda index: "same", "the same value in every row, 'same'"),
         (lambda index: "NA", "every row is missing"),
-        (lambda index: f"user {index}", "90 different texts in 90 rows: an id or free text"),
-        (lambda index: "word " * 20 + str(index % 50), "free text, 102 characters on average"),
+        (lambda index: f"user {index}", "90 different texts in 90 rows: an id"),
+        (lambda index: "x" * 100 + str(index % 50), "102 characters on average, no sentence"),
         (lambda index: index + 1, "a whole number of its own for each row: an id"),
         (lambda index: ["no", "maybe"][index % 3 == 0], "tells the label: one value for each of its values"),
         (lambda index: f"v{index % 60}", "60 different values, none in 3 rows or more"),
@@ -358,3 +358,29 @@ def test_does_without_tensorflow(tmp_path):
     )
     paths = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""}
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=paths, check=False).returncode == 0
+
+
+def test_free_text_and_lists_are_features(tmp_path):
+    columns = {
+        "y": "range % 2",
+        "said": "'this one is good in every way that I know of, says number ' || if(range % 3 > 0, range, -1)",
+        "steps": "range(range % 5)",
+        "point": "[range / 2, 5.5]",
+        "tags": "[CAST(range % 7 AS VARCHAR)]",
+        "same": "[1, 2]",
+        "hash": "repeat('x', 60) || range",
+    }
+    selected = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    duckdb.sql(f"COPY (SELECT {selected} FROM range(90)) TO '{tmp_path / 'lists.parquet'}' (FORMAT parquet)")
+    made = scaffold(tmp_path / "lists.parquet", "y", None, tmp_path)
+    loaded = load_problem(made.problem)
+    found = read_columns(loaded, whole=False)
+    check(loaded, found)
+    resolve(loaded.problem, found)
+    assert kinds(loaded) == {"said": "text", "steps": "sequence", "point": "vector", "tags": "sequence"}
+    assert [loaded.problem.features[name].of for name in ("steps", "tags")] == ["numbers", "ids"]
+    assert loaded.problem.features["said"].min_count == 3
+    assert loaded.problem.features["point"].length == 2
+    assert "lists of 0 to 4 values; the last 32 count" in made.problem.read_text()
+    assert "free text, 14 words on average" in made.problem.read_text()
+    assert "left out same: the same list in every row" in made.notes

@@ -6,6 +6,7 @@ import json
 import math
 
 import httpx
+import numpy as np
 import pytest
 
 from serving.artifact import DEFAULT_SIGNATURE, TensorSpec
@@ -20,8 +21,9 @@ from serving.errors import (
 )
 
 
-def tensor(dtype):
-    return {"dtype": dtype, "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}, "name": "x:0"}
+def tensor(dtype, rank=1):
+    dims = [{"size": "-1", "name": ""}] * rank
+    return {"dtype": dtype, "tensor_shape": {"dim": dims, "unknown_rank": False}, "name": "x:0"}
 
 
 INPUTS = {"body mass (g)": tensor("DT_FLOAT"), "island": tensor("DT_STRING"), "year": tensor("DT_INT64")}
@@ -79,6 +81,20 @@ def test_unknown_signature_names_the_known_ones(client):
 def test_rows_are_sent_by_name(client, server):
     assert client.predict([ROW, ROW]) == [2007, 2007]
     assert server.bodies == [{"signature_name": DEFAULT_SIGNATURE, "instances": [ROW, ROW]}]
+
+
+def test_lists_are_padded_within_a_request(client, server, monkeypatch):
+    monkeypatch.setitem(INPUTS, "steps", tensor("DT_FLOAT", 2))
+    monkeypatch.setattr("serving.client.ROWS_PER_REQUEST", 2)
+    client.predict([ROW | {"steps": [1, None, 2]}, ROW, ROW | {"steps": "[3]"}])
+    sent = [[row["steps"] for row in body["instances"]] for body in server.bodies]
+    np.testing.assert_equal(sent, [[[1, 2], [math.nan, math.nan]], [[3]]])
+
+
+def test_a_value_that_is_no_list_names_its_row(client, monkeypatch):
+    monkeypatch.setitem(INPUTS, "steps", tensor("DT_FLOAT", 2))
+    with pytest.raises(InvalidArgumentError, match="row 1, feature 'steps': expected a list, got 3"):
+        client.predict([ROW, ROW | {"steps": 3}])
 
 
 def test_missing_values_become_markers_and_text_becomes_numbers(client, server):
