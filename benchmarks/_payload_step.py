@@ -193,7 +193,7 @@ def prepare_read(folder: Path, kind: str, inputs: InputSpec) -> Callable[[], obj
         return concatenate(parsed.as_numpy_iterator())
 
     def read_parquet() -> "Columns":
-        return concatenate(dense_batches([file], inputs.types))
+        return concatenate(dense_batches([file], inputs.types, inputs.lengths))
 
     return read_parquet if kind == "parquet" else read_records
 

@@ -52,7 +52,7 @@ def run_fn(arguments: "FnArgs") -> None:
         name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for name, tensor in train.element_spec[0].items()
     }
     network = build_network(spec, shapes, vocabulary_sizes(spec.inputs, transform), LabelFacts())
-    compile_network(network, spec, arguments.train_steps)
+    compile_network(network, spec, arguments.train_steps, LabelFacts())
     network.fit(
         train.repeat(),
         epochs=spec.training.epochs,

@@ -49,7 +49,7 @@ def main() -> None:
 
 def read(folder: Path, split: str, spec: ModelSpec) -> Columns:
     """Return a split's raw columns."""
-    return concatenate(dense_batches(parquet(folder, split), spec.inputs.types))
+    return concatenate(dense_batches(parquet(folder, split), spec.inputs.types, spec.inputs.lengths))
 
 
 def measure(spec: ModelSpec, splits: dict[str, Columns], bare: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from models.raw import MISSING, RawType
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
-    import tensorflow as tf
 
     Columns = dict[str, np.ndarray[Any, Any]]
 
@@ -82,24 +81,3 @@ def concatenate(batches: "Iterator[Columns]") -> "Columns":
 
     parts = list(batches)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def batches(columns: "Columns", label: str, batch_size: int, seed: int | None) -> "tf.data.Dataset":
-    """Return a dataset of ({name: [batch, ...]}, label) over whole columns in memory.
-
-    A batch is gathered from the columns by an index: shuffled over all rows anew each epoch (`seed` given), or in
-    order (None). Gathering costs 9 ms where `from_tensor_slices().shuffle().batch()` took 23 ms a step.
-    """
-    import tensorflow as tf
-
-    tensors = {name: tf.constant(column) for name, column in columns.items()}
-    rows = len(columns[label])
-    order = tf.data.Dataset.range(rows)
-    if seed is not None:
-        order = order.shuffle(rows, seed=seed, reshuffle_each_iteration=True)
-
-    def gather(index: "tf.Tensor") -> "tuple[dict[str, tf.Tensor], tf.Tensor]":
-        picked = {name: tf.gather(tensor, index) for name, tensor in tensors.items()}
-        return picked, picked.pop(label)
-
-    return order.batch(batch_size).map(gather, num_parallel_calls=2).prefetch(4)

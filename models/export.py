@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SPEC_FILE = Path("assets.extra", "spec.json")
 CLASSES_FILE = Path("assets.extra", "classes.json")
+WEIGHTS_FILE = Path("assets.extra", "weights.json")
+"""Names of the network's variables, in the order in which the SavedModel holds them."""
 
 
 def export_model(
@@ -30,6 +32,8 @@ def export_model(
     string`) and `transform_features` (raw inputs to transformed columns). A missing value is NaN or the empty
     string in a named input, and an absent feature in an example.
     """
+    import json
+
     import tensorflow as tf
 
     inputs = spec.inputs
@@ -52,6 +56,7 @@ def export_model(
     _restore_names(folder, inputs)
     (folder / SPEC_FILE).parent.mkdir(exist_ok=True)
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=2), "utf-8")
+    (folder / WEIGHTS_FILE).write_text(json.dumps([variable.path for variable in network.variables]), "utf-8")
     _write_classes(folder, facts)
 
 
@@ -122,6 +127,28 @@ def read_classes(folder: Path) -> tuple[str, ...]:
 
     file = folder / CLASSES_FILE
     return tuple(json.loads(file.read_text("utf-8"))) if file.exists() else ()
+
+
+def read_weights(folder: Path) -> "Columns":
+    """Return the network's variables of an exported model by name, plain arrays; {} of a model without their names."""
+    import json
+
+    import tensorflow as tf
+
+    file = folder / WEIGHTS_FILE
+    if not file.exists():
+        return {}
+    stored = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    return {
+        name: stored.get_tensor(f"variables_of_network/{index}/.ATTRIBUTES/VARIABLE_VALUE")
+        for index, name in enumerate(json.loads(file.read_text("utf-8")))
+    }
+
+
+def read_vocabulary(folder: Path, name: str) -> list[bytes]:
+    """Return the words of a vocabulary of an exported model, by id; [] if it has no such vocabulary."""
+    file = folder / "assets" / name
+    return file.read_bytes().removesuffix(b"\n").split(b"\n") if file.exists() else []
 
 
 def load_predictor(folder: Path) -> "Callable[[Columns], Columns]":

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from models.optimizer import build_optimizer
 from models.preprocess import transformed_name
 from models.raw import safe_name
 from models.spec import InputSpec, ModelSpec, family, feature_kind, target_kind
@@ -33,17 +34,26 @@ def build_network(
         columns[column] = keras.Input(described.shape[1:], dtype=described.dtype.name, name=column)
         encoded.append(feature_kind(params).encode(columns[column], params, column, sizes.get(name, 0)))
     target = target_kind(spec.inputs.target)
-    outputs = family(spec.model).build(encoded, spec.model, target.units(facts))
-    return keras.Model(columns, target.head(outputs, facts), name=spec.model.family)
+    outputs = family(spec.model).build(encoded, spec.model, target.units(spec.inputs.target, facts))
+    prediction = target.head(outputs, spec.inputs.target, facts)
+    return keras.Model(columns, prediction, name=spec.model.family)
 
 
-def compile_network(network: "keras.Model", spec: ModelSpec, steps: int) -> None:
-    """Set optimizer, loss and metrics for `steps` training steps in all."""
-    import keras
+def compile_network(
+    network: "keras.Model", spec: ModelSpec, steps: int, facts: LabelFacts, *, jit: bool = False
+) -> None:
+    """Set optimizer, loss and metrics for `steps` training steps in all; `jit` compiles a step with XLA.
 
-    target = target_kind(spec.inputs.target)
-    schedule = keras.optimizers.schedules.CosineDecay(spec.training.learning_rate, steps)
-    network.compile(keras.optimizers.Adam(schedule), loss=target.loss(), metrics=target.watch(), jit_compile=False)
+    Raises:
+        ValueError: the target's settings do not go with the label's facts.
+    """
+    target, params = target_kind(spec.inputs.target), spec.inputs.target
+    network.compile(
+        build_optimizer(spec.training, steps),
+        loss=target.loss(params, facts),
+        metrics=target.watch(params),
+        jit_compile=jit,
+    )
 
 
 def vocabulary_sizes(inputs: InputSpec, transform: "tft.TFTransformOutput") -> dict[str, int]:

@@ -1,8 +1,8 @@
 """ModelSpec: everything that decides what a model is, as one typed object that travels as JSON."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from models.discovery import discover, union
 from models.raw import RawType
@@ -24,21 +24,59 @@ class EarlyStopping(Settings):
     patience: PositiveInt = 2
 
 
+class Schedule(Settings):
+    """How the step size changes from the first step to the last.
+
+    Attributes:
+        shape: it falls along half a cosine, a line or an exponential curve, or stays.
+        warmup: share of all steps in which it first rises from 0 to `learning_rate`.
+        end: the last step size as a share of `learning_rate`; left out: 0, or 0.01 of an exponential curve.
+    """
+
+    shape: Literal["cosine", "constant", "linear", "exponential"] = "cosine"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+    end: float | None = Field(default=None, gt=0, le=1)
+
+
+def _spell_out(schedule: Any) -> Any:
+    """Read `schedule: linear` as `schedule: {shape: linear}`."""
+    return {"shape": schedule} if isinstance(schedule, str) else schedule
+
+
 class Training(Settings):
     """How the network is trained.
 
     Attributes:
-        batch_size: rows a step; left out: a 64th of the training split, a power of two between 16 and 1024.
+        batch_size: rows a step, over all devices; left out: a 64th of the training split, a power of two between 16
+            and 1024.
         epochs: passes over the training split.
-        learning_rate: Adam's first step size; it falls to 0 along a cosine.
+        learning_rate: the largest step size.
+        schedule: how the step size changes; a shape alone, or with its settings.
+        optimizer: Adam, Adam with decoupled weight decay, or stochastic gradient descent with Nesterov's momentum 0.9.
+        weight_decay: share of each weight, times the step size, that a step takes away; left out: 0.004 for adamw,
+            none for others.
+        clip_norm: the largest length of a step's gradient over all weights.
+        early_stopping: when to stop before the last epoch.
         seed: of initial weights, dropout and row order.
+        mixed_precision: compute in 16 bits (float16 on a GPU, bfloat16 elsewhere); weights stay in 32.
+        distribute: auto: all GPUs when there are several; mirrored: all devices of a kind; none: one device.
+        jit: compile steps with XLA; auto: on a GPU.
+        warm_start: start from the weights of the last blessed model of other data, where they fit.
     """
 
     batch_size: PositiveInt | None = None
     epochs: PositiveInt = 10
     learning_rate: PositiveFloat = 0.003
+    schedule: Annotated[Schedule, BeforeValidator(_spell_out)] = Schedule()
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: PositiveFloat | None = None
+    clip_norm: PositiveFloat | None = None
     early_stopping: EarlyStopping | None = None
     seed: NonNegativeInt = 0
+    mixed_precision: bool = False
+    distribute: Literal["auto", "none", "mirrored"] = "auto"
+    jit: Literal["auto"] | bool = "auto"
+    warm_start: bool = False
 
 
 class InputSpec(Settings):

@@ -3,13 +3,21 @@
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.dataset import batches, concatenate, dense_batches
+from models.dataset import concatenate, dense_batches
 from models.export import export_model
+from models.fit import TrainingError
+from models.fit.calibration import calibrated
+from models.fit.checkpoint import drop_state, training_key
+from models.fit.device import choose_device, on
+from models.fit.feed import Course, default_batch_size
+from models.fit.guard import check_columns
+from models.fit.loop import NOWHERE, Places, Splits, fit
+from models.fit.warm_start import warm_start
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.preprocess import LABEL
-from models.spec import ModelSpec, Training, target_kind
+from models.spec import ModelSpec, target_kind
 from models.targets import LabelFacts
 
 if TYPE_CHECKING:
@@ -22,38 +30,128 @@ if TYPE_CHECKING:
 PROGRESS = logging.getLogger("penstock.progress")
 
 
-class TrainingError(Exception):
-    """Training can't go on: the message says which split, what was expected and what was found."""
+class Task(NamedTuple):
+    """What a network is trained for, and on.
+
+    Attributes:
+        spec: the model.
+        transform: tf.Transform's graph.
+        facts: what the training split says of the label.
+        splits: the transformed columns.
+    """
+
+    spec: ModelSpec
+    transform: "tft.TFTransformOutput"
+    facts: LabelFacts
+    splits: Splits
+
+
+class Trained(NamedTuple):
+    """A trained network, with its loss and metrics on the eval split by name."""
+
+    network: "keras.Model"
+    judged: dict[str, float]
 
 
 def run_fn(arguments: "FnArgs") -> None:
     """Train and export; TFX's Trainer calls it by its dotted path.
 
+    `custom_config` holds `spec` (a JSON ModelSpec), `code` (a digest of it) and, if training shall survive the end of
+    the process, `checkpoints`: a folder that the next run finds again.
+
     Raises:
-        TrainingError: the loss became NaN, or the eval split has no class that training has.
+        TrainingError: the loss became NaN, or labels are not what the target needs.
     """
-    import keras
-    import tensorflow as tf
+    spec = ModelSpec.model_validate_json(arguments.custom_config["spec"])
+    task = read_task(arguments, spec)
+    places = Places(Path(arguments.model_run_dir), _checkpoint(arguments))
+    base = Path(arguments.base_model) if spec.training.warm_start and arguments.base_model else None
+    network = train_network(task, places, base).network
+    with on(choose_device(spec.training)):
+        network = calibrated(network, spec, task.facts, task.splits.evaluation, LABEL)
+    PROGRESS.info("exporting")
+    export_model(network, spec, task.transform, task.facts, Path(arguments.serving_model_dir))
+    if places.checkpoint:
+        drop_state(places.checkpoint)
+
+
+def read_task(arguments: "FnArgs", spec: ModelSpec) -> Task:
+    """Read the examples and apply the transform graph.
+
+    Raises:
+        TrainingError: labels are not what the target needs.
+    """
     import tensorflow_transform as tft
 
-    spec = ModelSpec.model_validate_json(arguments.custom_config["spec"])
-    keras.utils.set_random_seed(spec.training.seed)
     transform = tft.TFTransformOutput(arguments.transform_output)
     PROGRESS.info("reading and transforming")
     train = _load(arguments.train_files, spec, transform)
     evaluation = _load(arguments.eval_files, spec, transform)
-    facts = _label_facts(spec, train[LABEL], transform)
-    shapes = {name: tf.TensorSpec([None, *column.shape[1:]], column.dtype) for name, column in train.items()}
-    network = build_network(spec, shapes, vocabulary_sizes(spec.inputs, transform), facts)
-    _fit(network, spec, train, evaluation, Path(arguments.model_run_dir))
-    PROGRESS.info("exporting")
-    export_model(network, spec, transform, facts, Path(arguments.serving_model_dir))
+    return Task(spec, transform, label_facts(spec, train[LABEL], transform), Splits(train, evaluation, LABEL))
+
+
+def train_network(task: Task, places: Places = NOWHERE, base: Path | None = None) -> Trained:
+    """Build and train a network, from the weights of the exported model `base` if there is one.
+
+    Raises:
+        TrainingError: the columns, the loss or the weights hold NaN.
+    """
+    import tensorflow as tf
+
+    spec, training, splits = task.spec, task.spec.training, task.splits
+    device = choose_device(training)
+    _make_repeatable(training.seed, jit=device.jit)
+    check_columns("train", splits.train)
+    check_columns("eval", splits.evaluation)
+    rows = len(splits.train[LABEL])
+    course = Course(rows, training.batch_size or default_batch_size(rows), training.epochs, training.seed)
+    shapes = {name: tf.TensorSpec([None, *column.shape[1:]], column.dtype) for name, column in splits.train.items()}
+    PROGRESS.info("on %s", device)
+    with on(device):
+        network = build_network(spec, shapes, vocabulary_sizes(spec.inputs, task.transform), task.facts)
+        compile_network(network, spec, course.total, task.facts, jit=device.jit)
+    if base:
+        warm_start(network, base, spec, task.transform, task.facts)
+    return Trained(network, fit(network, training, course, splits, places))
+
+
+def _make_repeatable(seed: int, *, jit: bool) -> None:
+    """Make two trainings the same to the last bit; with XLA on a GPU TensorFlow does not promise it."""
+    import keras
+    from tensorflow.python.framework import config
+
+    keras.utils.clear_session()  # Keras numbers the layers of a process
+    keras.utils.set_random_seed(seed)
+    # Keras takes no XLA with it; TensorFlow has no public way back
+    (config.disable_op_determinism if jit else config.enable_op_determinism)()
+
+
+def _checkpoint(arguments: "FnArgs") -> Path | None:
+    """Return the folder of this training's checkpoint: the same for the same settings, code, data and base."""
+    config, base = dict(arguments.custom_config), arguments.base_model
+    folder = config.pop("checkpoints", None)
+    if not folder:
+        return None
+    files = [*_files(arguments.train_files), *_files(arguments.eval_files)]
+    files += [file for file in Path(arguments.transform_output).rglob("*") if file.is_file()]
+    return Path(folder) / training_key({**config, "base": base}, files)
+
+
+def _files(patterns: Sequence[str]) -> list[Path]:
+    return sorted(file for pattern in patterns for file in Path(pattern).parent.glob(Path(pattern).name))
 
 
 def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
     """Return the transformed columns of a split as whole columns; rows of a class unseen in training are left out."""
-    files = sorted(file for pattern in patterns for file in Path(pattern).parent.glob(Path(pattern).name))
-    columns = concatenate(_transform(dense_batches(files, spec.inputs.types, spec.inputs.lengths), transform))
+    import numpy as np
+
+    raw = dense_batches(_files(patterns), spec.inputs.types, spec.inputs.lengths)
+    columns = concatenate(_transform(raw, transform))
+    unfit = int((~np.isfinite(columns[LABEL])).sum())
+    if unfit:
+        target = spec.inputs.target
+        msg = f"{patterns}: {unfit} rows have a label that is missing or that {_ask(target)} does not take"
+        raise TrainingError(msg)
     known = columns[LABEL] >= 0
     if not target_kind(spec.inputs.target).VOCABULARY or known.all():
         return columns
@@ -62,6 +160,10 @@ def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformO
         raise TrainingError(msg)
     logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
     return {name: column[known] for name, column in columns.items()}
+
+
+def _ask(target: Any) -> str:
+    return f"kind: {target.kind}" + (f" with loss: {target.loss}" if hasattr(target, "loss") else "")
 
 
 def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> "Iterator[Columns]":
@@ -73,51 +175,13 @@ def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> 
         yield {name: output.numpy() for name, output in outputs.items()}
 
 
-def _label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput") -> LabelFacts:
+def label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput") -> LabelFacts:
+    """Return what the transformed labels `[rows]` of the training split say."""
+    import numpy as np
+
     vocabulary = target_kind(spec.inputs.target).VOCABULARY
     if vocabulary:
-        return LabelFacts(tuple(name.decode() for name in transform.vocabulary_by_name(vocabulary)))
-    return LabelFacts((), float(labels.mean()), float(labels.std()) or 1.0)
-
-
-def _fit(network: "keras.Model", spec: ModelSpec, train: "Columns", evaluation: "Columns", logs: Path) -> None:
-    training, rows = spec.training, len(train[LABEL])
-    batch_size = training.batch_size or default_batch_size(rows)
-    compile_network(network, spec, training.epochs * -(-rows // batch_size))
-    network.fit(
-        batches(train, LABEL, batch_size, training.seed),
-        shuffle=False,  # the dataset shuffles
-        validation_data=batches(evaluation, LABEL, 8 * batch_size, None),
-        epochs=training.epochs,
-        callbacks=_callbacks(training, logs),
-        verbose=0,
-    )
-
-
-def default_batch_size(rows: int) -> int:
-    """Return a 64th of the rows as a power of two between 16 and 1024: enough steps for few rows, few for many."""
-    return max(16, min(1024, 1 << (max(rows, 1) // 64).bit_length() >> 1))
-
-
-def _callbacks(training: Training, logs: Path) -> "list[keras.callbacks.Callback]":
-    import keras
-
-    def report(epoch: int, values: dict[str, float] | None = None) -> None:
-        measured = ", ".join(
-            f"{name.removeprefix('val_')} {value:.4g}"
-            for name, value in (values or {}).items()
-            if name.startswith("val_")
-        )
-        PROGRESS.info("epoch %d/%d: %s", epoch + 1, training.epochs, measured)
-        if any(value != value for value in (values or {}).values()):
-            msg = f"the loss became NaN in epoch {epoch + 1}: lower training.learning_rate, or look for extreme labels"
-            raise TrainingError(msg)
-
-    callbacks = [
-        keras.callbacks.LambdaCallback(on_epoch_end=report),
-        keras.callbacks.TensorBoard(str(logs), write_graph=False),
-    ]
-    if training.early_stopping:
-        patience = training.early_stopping.patience
-        callbacks.append(keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True))
-    return callbacks
+        classes = tuple(name.decode() for name in transform.vocabulary_by_name(vocabulary))
+        counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+        return LabelFacts(classes, counts=tuple(int(count) for count in counts))
+    return LabelFacts((), float(labels.mean(dtype="float64")), float(labels.std(dtype="float64")) or 1.0)

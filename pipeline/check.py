@@ -85,11 +85,11 @@ def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:
 
 
 def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]:
-    kind, is_text = problem.target.kind, column.raw_type == "bytes"
+    kind, is_text = target_kind(problem.target).LABELS, column.raw_type == "bytes"
     if column.is_list:
         yield ("target", "column"), f"a label must be one value a row, '{column.name}' is a list"
     if kind == "regression" and is_text:
-        yield ("target", "column"), f"a regression's label must be a number, '{column.name}' is text"
+        yield ("target", "column"), f"the label of {problem.target.kind} must be a number, '{column.name}' is text"
     if kind == "multiclass" and column.raw_type == "float":
         yield ("target", "column"), f"a class must be text or a whole number, '{column.name}' is a number with decimals"
     if kind == "binary" and is_text and problem.target.positive is None:

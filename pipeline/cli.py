@@ -13,6 +13,7 @@ import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.schema_commands import app as schema_app
+from pipeline.tune_command import tune
 from pipeline.validate_command import validate
 
 if TYPE_CHECKING:
@@ -359,6 +360,7 @@ def predict(
         _print(render_answers(answers, rows=asked))
 
 
+app.command()(tune)
 app.command()(validate)
 app.add_typer(schema_app, name="schema")
 quarantine = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)

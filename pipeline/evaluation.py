@@ -1,5 +1,6 @@
 """From the YAML's slices and gates to TFMA's EvalConfig."""
 
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.spec import target_kind
@@ -20,11 +21,13 @@ class Metric(NamedTuple):
         tfma: the class.
         module: where it is; empty for TFMA's own.
         higher_is_better: direction.
+        settings: fields of the target that it needs.
     """
 
     tfma: str
     module: str = ""
     higher_is_better: bool = True
+    settings: tuple[str, ...] = ()
 
 
 OURS = "pipeline.row_metrics"
@@ -41,6 +44,8 @@ METRICS = {
     "rmse": Metric("RootMeanSquaredError", OURS, higher_is_better=False),
     "mae": Metric("MeanAbsoluteError", OURS, higher_is_better=False),
     "r2": Metric("RSquared", OURS),
+    "pinball": Metric("Pinball", OURS, higher_is_better=False, settings=("quantiles",)),
+    "coverage": Metric("Coverage", OURS),
     "example_count": Metric("ExampleCount"),
 }
 """Metrics in the order they are shown."""
@@ -55,7 +60,7 @@ def build_eval_config(evaluation: Evaluation, target: Any) -> "EvalConfig":
         config_pb2.MetricConfig(
             class_name=METRICS[name].tfma,
             module=METRICS[name].module,
-            config=f'{{"name": "{name}"}}',
+            config=json.dumps({"name": name, **{key: getattr(target, key) for key in METRICS[name].settings}}),
             per_slice_thresholds=_thresholds(evaluation.gates.get(name), name),
         )
         for name in names

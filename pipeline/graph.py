@@ -7,6 +7,7 @@ from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.components.trainer.component import Trainer
+from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
@@ -16,6 +17,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from models.discovery import discover
+from models.search import Tuning, space_digest
 from models.spec import ModelSpec
 from pipeline.components.baseline import LatestOtherBlessedModel
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
@@ -24,6 +26,7 @@ from pipeline.components.example_gen import ExampleGen
 from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
+from pipeline.components.warm_start import LatestModelOfOtherData
 from pipeline.evaluation import build_eval_config
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
@@ -62,8 +65,53 @@ class Plan(NamedTuple):
     stages: tuple[Stage, ...]
 
 
+class _Data(NamedTuple):
+    """The components that read and judge the data."""
+
+    examples: Any
+    schema: Any
+    gate: Any
+    components: list[Any]
+
+    def passed(self) -> Cond:
+        """What stands under it runs if the gate does not block."""
+        return Cond(self.gate.outputs["verdict"].future()[0].property("blocked") == 0)
+
+
 def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
     """Return the pipeline; run it with a runner of pipeline.runners."""
+    data = _data(plan)
+    with data.passed():
+        transform = _transform(plan, data.examples, data.schema)
+        start = [_warm_start(data.examples)] if plan.spec.training.warm_start else []
+        trainer = _trainer(plan, workspace, (data.examples, transform, *start))
+        baseline = _baseline(trainer)
+        evaluator = _evaluator(plan, data.examples, trainer, baseline)
+        pusher = _pusher(plan, workspace, trainer, evaluator)
+    return _pipeline(plan, workspace, [*data.components, transform, *start, trainer, baseline, evaluator, pusher])
+
+
+def build_tuning_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
+    """Return the pipeline that looks for hyperparameters; what it has in common with the other comes from the cache."""
+    data = _data(plan)
+    with data.passed():
+        transform = _transform(plan, data.examples, data.schema)
+        tuner = _tuner(plan, workspace, data.examples, transform)
+    return _pipeline(plan, workspace, [*data.components, transform, tuner])
+
+
+def _pipeline(plan: Plan, workspace: Workspace, components: list[Any]) -> Pipeline:
+    return Pipeline(
+        pipeline_name=plan.problem.name,
+        pipeline_root=str(workspace.artifacts),
+        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
+        components=components,
+        enable_cache=True,
+        beam_pipeline_args=BEAM_ARGUMENTS,
+    )
+
+
+def _data(plan: Plan) -> _Data:
     examples = ExampleGen(request=plan.request.model_dump_json())
     statistics = StatisticsGen(examples=examples.outputs["examples"])
     schema = _schema(plan, statistics)
@@ -77,21 +125,7 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         previous=previous.outputs["verdict"],
         request=plan.gate.model_dump_json(),
     )
-    with Cond(gate.outputs["verdict"].future()[0].property("blocked") == 0):
-        transform = _transform(plan, examples, schema)
-        trainer = _trainer(plan, examples, transform)
-        baseline = _baseline(trainer)
-        evaluator = _evaluator(plan, examples, trainer, baseline)
-        pusher = _pusher(plan, workspace, trainer, evaluator)
-    data = [examples, statistics, schema, validator, previous, gate]
-    return Pipeline(
-        pipeline_name=plan.problem.name,
-        pipeline_root=str(workspace.artifacts),
-        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
-        components=[*data, transform, trainer, baseline, evaluator, pusher],
-        enable_cache=True,
-        beam_pipeline_args=BEAM_ARGUMENTS,
-    )
+    return _Data(examples, schema, gate, [examples, statistics, schema, validator, previous, gate])
 
 
 def _schema(plan: Plan, statistics: StatisticsGen) -> Any:
@@ -118,14 +152,48 @@ def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:
     )
 
 
-def _trainer(plan: Plan, examples: Any, transform: Transform) -> Trainer:
+def _warm_start(examples: Any) -> Resolver:
+    return Resolver(
+        strategy_class=LatestModelOfOtherData,
+        examples=examples.outputs["examples"],
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("WarmStart")
+
+
+def _trainer(plan: Plan, workspace: Workspace, inputs: tuple[Any, ...]) -> Trainer:
+    """Return the Trainer of examples, transform graph and, for a warm start, the model to start from."""
+    examples, transform, *start = inputs
     return Trainer(
         run_fn="models.train.run_fn",
         examples=examples.outputs["examples"],
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config={"spec": plan.spec.model_dump_json(), "code": code_digest(trainer_modules(plan.spec))},
+        base_model=start[0].outputs["model"] if start else None,
+        custom_config={
+            "spec": plan.spec.model_dump_json(),
+            "code": code_digest(trainer_modules(plan.spec)),
+            "checkpoints": str(workspace.checkpoints),
+        },
+    )
+
+
+def _tuner(plan: Plan, workspace: Workspace, examples: Any, transform: Transform) -> Tuner:
+    tuning = plan.problem.tuning or Tuning()
+    trials = workspace.tuning / space_digest(plan.spec, tuning)
+    return Tuner(
+        tuner_fn="models.tune.tuner_fn",
+        examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            "spec": plan.spec.model_dump_json(),
+            "tuning": tuning.model_dump_json(),
+            "trials": str(trials),
+            "code": code_digest(["models.tune", *trainer_modules(plan.spec)]),
+        },
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationError
 
 from models.discovery import discover, union
+from models.search import Tuning
 from models.settings import Settings
 from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
@@ -94,6 +95,7 @@ class Problem(Settings):
         model: the network.
         training: how it is trained.
         data_gate: what its data must be like.
+        tuning: how its hyperparameters are found; left out: those of `model` and `training` hold.
         evaluation: how it is judged.
         push: where it goes.
     """
@@ -107,6 +109,7 @@ class Problem(Settings):
     model: FamilyParams = Field(default={"family": "mlp"}, validate_default=True)
     training: Training = Training()
     data_gate: DataGate = DataGate()
+    tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
     push: Push = Push()
 

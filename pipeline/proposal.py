@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from models.spec import target_kind
 from pipeline.convert import convert
 from pipeline.distances import Distance, measure
 from pipeline.errors import InputError
@@ -113,7 +114,7 @@ def _facts(
 ) -> list[ColumnFacts]:
     """Return the facts as an example has them: an empty text is a missing value, and a list has a length."""
     label = problem.target.column
-    target = Target(problem.target.kind, profiles[label].column.raw_type)
+    target = Target(target_kind(problem.target).LABELS, profiles[label].column.raw_type)
     converted = {name: convert(profile.column, None).value for name, profile in profiles.items()}
     counted = ", ".join(f"count({value})" for value in converted.values())
     ((*counts,),) = connection.sql(f"SELECT {counted} FROM source").fetchall()

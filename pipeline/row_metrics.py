@@ -4,7 +4,7 @@ They are TFMA metrics by its public extension API (`tfma.metrics.Metric`, named 
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -104,6 +104,15 @@ def _explained(totals: Array) -> float:
     return float(1 - error / deviation) if deviation > 0 else float("nan")
 
 
+def _pinballs(quantiles: Array, labels: Array, predictions: Array) -> Array:
+    above = labels[:, None].astype("float64") - predictions
+    return _count(np.maximum(quantiles * above, (quantiles - 1) * above).mean(axis=1))
+
+
+def _covered(labels: Array, predictions: Array) -> Array:
+    return _count((predictions[:, 0] <= labels) & (labels <= predictions[:, -1]))
+
+
 class _RowMetric(metric_types.Metric):  # type: ignore[misc]
     """A metric by its formula."""
 
@@ -151,3 +160,17 @@ class RSquared(_RowMetric):
 
     def __init__(self, name: str = "r2") -> None:
         super().__init__(name, Formula(_variances, _explained))
+
+
+class Pinball(_RowMetric):
+    """Mean cost of quantiles, in the label's unit: q a unit above the quantile q, 1 - q a unit below."""
+
+    def __init__(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95), name: str = "pinball") -> None:
+        super().__init__(name, Formula(functools.partial(_pinballs, np.asarray(quantiles)), _mean))
+
+
+class Coverage(_RowMetric):
+    """Share of labels from the first to the last quantile."""
+
+    def __init__(self, name: str = "coverage") -> None:
+        super().__init__(name, Formula(_covered, _mean))

@@ -7,21 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.discovery import discover
+from models.search import apply, search_space
+from models.spec import ModelSpec
 from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError
 from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request
-from pipeline.lineage import read_runs
+from pipeline.lineage import Run, read_runs
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
 from pipeline.resolve import resolve
 from pipeline.results import RunResult, collect
 from pipeline.tables import table_files
+from pipeline.tuning import Tuned, keep_tuned, read_tuned
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
+    from rich.status import Status
+    from tfx.orchestration.pipeline import Pipeline
+
     from pipeline.graph import Plan
 
 
@@ -65,6 +71,7 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         serving=serving_statistics(loaded, columns, workspace),
         code=code_digest(gate_modules()),
     )
+    _check_space(loaded, spec)
     names = sorted({name for keys in problem.evaluation.slices for name in keys})
     return Plan(
         problem=problem,
@@ -78,6 +85,15 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
     )
 
 
+def _check_space(loaded: LoadedProblem, spec: ModelSpec) -> None:
+    """Refuse a space of hyperparameters that the model does not have."""
+    if loaded.problem.tuning:
+        try:
+            search_space(spec, loaded.problem.tuning)
+        except ValueError as error:
+            raise InputError(loaded.complain(("tuning", "space"), str(error))) from error
+
+
 def _pin_schema(path: Path, workspace: Workspace) -> Path:
     """Copy the schema into a folder named by its digest: TFX's cache key is the path, not the content."""
     pinned = workspace.inputs / file_digest(path)[:16] / "schema.pbtxt"
@@ -87,7 +103,9 @@ def _pin_schema(path: Path, workspace: Workspace) -> Path:
 
 
 def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen: Screen, log: Path) -> RunResult:
-    """Run the whole pipeline and return what it came to, pushed or blocked.
+    """Run the whole pipeline and return what it came to, pushed or not.
+
+    With `tuning` in the problem the best values of its search hold; if there are none yet, they are looked for first.
 
     Raises:
         InputError: the data is not what it must be.
@@ -99,9 +117,38 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
         from pipeline.graph import build_pipeline
 
         plan = plan_run(loaded, prepared, workspace)
-        pipeline = build_pipeline(plan, workspace)
-        status.update("starting")
-        failure = _execute(pipeline, log)
+        if plan.problem.tuning:
+            tuned = read_tuned(workspace, plan) or _tune(plan, workspace, status, log)
+            plan = plan._replace(spec=apply(tuned.best, plan.spec))
+        finished = _run_pipeline(build_pipeline(plan, workspace), workspace, status, log)
+    return collect(plan, finished, time.monotonic() - began, log)
+
+
+def tune(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen: Screen, log: Path) -> Tuned:
+    """Look for hyperparameters as the problem's `tuning` says; a search that was broken off goes on.
+
+    Raises:
+        InputError: the problem has no `tuning`, or the data is not what it must be.
+        DataBlockedError: the data gate has stopped it.
+        RunError: a component failed, or its inputs could not be resolved.
+    """
+    if loaded.problem.tuning is None:
+        message = "required to look for hyperparameters, but missing; {search: random, trials: 20} is one"
+        raise InputError(loaded.complain(("tuning",), message))
+    with show_progress(screen.err) as status:
+        return _tune(plan_run(loaded, prepared, workspace), workspace, status, log)
+
+
+def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tuned:
+    from pipeline.graph import build_tuning_pipeline
+
+    finished = _run_pipeline(build_tuning_pipeline(plan, workspace), workspace, status, log)
+    return keep_tuned(workspace, plan, finished)
+
+
+def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
+    status.update("starting")
+    failure = _execute(pipeline, log)
     runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
@@ -114,7 +161,7 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
         raise DataBlockedError(judged)
     if broken:
         raise RunError(f"{', '.join(broken)} did not complete ({states.get(broken[0], 'never started')}); see {log}")
-    return collect(plan, runs[0], time.monotonic() - began, log)
+    return runs[0]
 
 
 def _execute(pipeline: object, log: Path) -> PenstockError | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.discovery import discover
+from models.spec import target_kind
 from pipeline.draft import Draft, quoted, render
 from pipeline.errors import InputError
 from pipeline.facts import table_facts
@@ -80,7 +81,7 @@ def infer_for(loaded: LoadedProblem) -> "Schema":
     Raises:
         InputError: the table can't be read, or the label is no column of it.
     """
-    label, kind = loaded.problem.target.column, loaded.problem.target.kind
+    label, kind = loaded.problem.target.column, target_kind(loaded.problem.target).LABELS
     with open_source(loaded.problem.source, loaded.root) as connection:
         profiles = read_profiles(connection)
     _require_label(label, profiles)

@@ -57,6 +57,16 @@ class Workspace(NamedTuple):
         return self.folder / "quarantine.parquet"
 
     @property
+    def checkpoints(self) -> Path:
+        """States of trainings that were broken off, by the digest of what they depend on."""
+        return self.folder / "checkpoints"
+
+    @property
+    def tuning(self) -> Path:
+        """Trials of each search for hyperparameters, by the digest of what is looked for."""
+        return self.folder / "tuning"
+
+    @property
     def accepted(self) -> Path:
         """Findings of the data gate that somebody has accepted, by the digest of the data."""
         return self.folder / "accepted.json"

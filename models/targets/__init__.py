@@ -1,11 +1,14 @@
 """Targets: one file each; the file's name is the target's `kind:` in the YAML."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
     from keras import KerasTensor
+
+
+Labels = Literal["binary", "multiclass", "regression"]
 
 
 class LabelFacts(NamedTuple):
@@ -15,11 +18,13 @@ class LabelFacts(NamedTuple):
         classes: the class names, by id, of a target with a vocabulary; else empty.
         mean: mean of the transformed label.
         deviation: standard deviation of the transformed label, never 0.
+        counts: rows of each class, by id, of a target with a vocabulary.
     """
 
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     deviation: float = 1.0
+    counts: tuple[int, ...] = ()
 
 
 class TargetKind(Protocol):
@@ -28,6 +33,9 @@ class TargetKind(Protocol):
     Params: Any
     """Settings of the target: `column`, `kind` and what the kind needs."""
 
+    LABELS: Labels
+    """What its labels are, for what looks at labels alone: the data gate, the report."""
+
     METRICS: tuple[str, ...]
     """Names of TFMA metrics; the first one is shown as the headline. Their classes are in pipeline/evaluation.py."""
 
@@ -35,18 +43,25 @@ class TargetKind(Protocol):
     """Name of tf.Transform's vocabulary of the label's classes; None for a label that is a number."""
 
     def transform(self, label: "tf.Tensor", params: Any) -> "tf.Tensor":
-        """tf.Transform half: the raw `[batch]` label -> `[batch]` float32, or int64 class ids (-1: unseen class)."""
+        """tf.Transform half: the raw `[batch]` label -> `[batch]` float32, or int64 class ids.
 
-    def units(self, facts: LabelFacts) -> int:
+        NaN says that the loss can't take the label, -1 that the training split does not have the class.
+        """
+
+    def units(self, params: Any, facts: LabelFacts) -> int:
         """How many numbers the network ends in."""
 
-    def head(self, outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
-        """Turn the network's `[batch, units]` outputs into the prediction."""
+    def head(self, outputs: "KerasTensor", params: Any, facts: LabelFacts) -> "KerasTensor":
+        """Turn the network's `[batch, units]` outputs into the prediction; the last layer is called "prediction"."""
 
-    def loss(self) -> Any:
-        """Return the Keras loss of (transformed label, prediction)."""
+    def loss(self, params: Any, facts: LabelFacts) -> Any:
+        """Return the Keras loss of (transformed label, prediction).
 
-    def watch(self) -> list[Any]:
+        Raises:
+            ValueError: the settings do not go with what the training split says of the label.
+        """
+
+    def watch(self, params: Any) -> list[Any]:
         """Return the Keras metrics shown while training."""
 
     def answers(self, prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import PositiveFloat
+
+from models.losses import ClassLoss, binary_loss, class_weights
 from models.raw import to_number
 from models.settings import Settings
 from models.targets import LabelFacts
@@ -11,6 +14,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
+LABELS = "binary"
 METRICS = ("auc", "pr_auc", "accuracy", "precision", "recall", "log_loss", "calibration", "example_count")
 VOCABULARY = None
 
@@ -21,11 +25,17 @@ class Params(Settings):
     Attributes:
         column: the label's column.
         positive: the text that means "yes"; a number or boolean column needs none (1 and true mean "yes").
+        loss: cross_entropy, or focal: rows that are predicted well already count less (Lin et al. 2017).
+        class_weights: how much a row counts while training, by class; balanced: both classes the same in all.
+        calibration: what is learned on the eval split after training, so that probabilities are shares.
     """
 
     kind: Literal["binary"] = "binary"
     column: str
     positive: str | None = None
+    loss: ClassLoss = "cross_entropy"
+    class_weights: Literal["balanced"] | dict[Literal["negative", "positive"], PositiveFloat] | None = None
+    calibration: Literal["none", "temperature", "isotonic"] = "none"
 
 
 def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
@@ -40,24 +50,25 @@ def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
     return tf.cast(positive, tf.float32)
 
 
-def units(facts: LabelFacts) -> int:
+def units(params: Params, facts: LabelFacts) -> int:
     """Return 1: the logit."""
     return 1
 
 
-def head(outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
+def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTensor":
     """Return the probability, `[batch, 1] float32`."""
     import keras
 
     return keras.layers.Activation("sigmoid", dtype="float32", name="prediction")(outputs)
 
 
-def loss() -> Any:
-    """Return binary cross-entropy."""
-    return "binary_crossentropy"
+def loss(params: Params, facts: LabelFacts) -> Any:
+    """Return binary cross-entropy or its focal form, with the weight of the row's class."""
+    shares = (1 - facts.mean, facts.mean)
+    return binary_loss(params.loss, *class_weights(params.class_weights, ("negative", "positive"), shares))
 
 
-def watch() -> list[Any]:
+def watch(params: Params) -> list[Any]:
     """Return the area under the ROC curve."""
     import keras
 

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import PositiveFloat
+
+from models.losses import ClassLoss, class_loss, class_weights
 from models.raw import to_text
 from models.settings import Settings
 from models.targets import LabelFacts
@@ -11,15 +14,26 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
+LABELS = "multiclass"
 METRICS = ("class_accuracy", "class_log_loss", "example_count")
 VOCABULARY = "label_classes"
 
 
 class Params(Settings):
-    """A label with a few values; the classes are those of the training split, most frequent first."""
+    """A label with a few values; the classes are those of the training split, most frequent first.
+
+    Attributes:
+        column: the label's column.
+        loss: cross_entropy, or focal: rows that are predicted well already count less (Lin et al. 2017).
+        class_weights: how much a row counts while training, by class (1 if not named); balanced: all classes the same.
+        calibration: what is learned on the eval split after training, so that probabilities are shares.
+    """
 
     kind: Literal["multiclass"] = "multiclass"
     column: str
+    loss: ClassLoss = "cross_entropy"
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+    calibration: Literal["none", "temperature"] = "none"
 
 
 def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
@@ -29,24 +43,24 @@ def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
     return tft.compute_and_apply_vocabulary(to_text(label), vocab_filename=VOCABULARY, name=VOCABULARY)
 
 
-def units(facts: LabelFacts) -> int:
+def units(params: Params, facts: LabelFacts) -> int:
     """Return the number of classes: a logit each."""
     return len(facts.classes)
 
 
-def head(outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
+def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTensor":
     """Return the probabilities, `[batch, classes] float32`."""
     import keras
 
     return keras.layers.Activation("softmax", dtype="float32", name="prediction")(outputs)
 
 
-def loss() -> Any:
-    """Return cross-entropy with class ids."""
-    return "sparse_categorical_crossentropy"
+def loss(params: Params, facts: LabelFacts) -> Any:
+    """Return cross-entropy with class ids or its focal form, with the weight of the row's class."""
+    return class_loss(params.loss, class_weights(params.class_weights, facts.classes, facts.counts))
 
 
-def watch() -> list[Any]:
+def watch(params: Params) -> list[Any]:
     """Return the accuracy."""
     return ["accuracy"]
 

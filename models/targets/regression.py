@@ -1,7 +1,9 @@
 """A number."""
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
+from models.losses import gamma_deviance, scaled
 from models.raw import to_number
 from models.settings import Settings
 from models.targets import LabelFacts
@@ -11,40 +13,61 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
+LABELS = "regression"
 METRICS = ("rmse", "mae", "r2", "example_count")
 VOCABULARY = None
+LARGEST_EXPONENT = 80.0
+"""exp of it is still a float32."""
 
 
 class Params(Settings):
-    """A label that is a number; the squared error is minimised."""
+    """A label that is a number.
+
+    Attributes:
+        column: the label's column.
+        loss: mse, the squared error; huber: the error itself where it is large, so that outliers pull less; log: for
+            positive labels, errors are ratios and a prediction is never negative. Errors are in standard deviations.
+    """
 
     kind: Literal["regression"] = "regression"
     column: str
+    loss: Literal["mse", "huber", "log"] = "mse"
 
 
 def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
-    """Return `[batch] float32`."""
-    return to_number(label)
+    """Return `[batch] float32`, NaN for what the loss can't take."""
+    import tensorflow as tf
+
+    number = to_number(label)
+    return tf.where(number > 0, number, float("nan")) if params.loss == "log" else number
 
 
-def units(facts: LabelFacts) -> int:
+def units(params: Params, facts: LabelFacts) -> int:
     """Return 1: the standardized prediction."""
     return 1
 
 
-def head(outputs: "KerasTensor", facts: LabelFacts) -> "KerasTensor":
-    """Return the prediction in the label's unit, `[batch, 1] float32`; the network learns zero mean, unit spread."""
+def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTensor":
+    """Return the prediction in the label's unit, `[batch, 1] float32`; the network learns zero mean, unit spread.
+
+    With a log link it is the exponential of what the network says; the spread is a log-normal label's.
+    """
     import keras
 
-    return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(outputs)
+    if params.loss != "log":
+        return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(outputs)
+    spread = math.log1p((facts.deviation / facts.mean) ** 2) ** 0.5
+    logarithm = keras.layers.Rescaling(spread, math.log(facts.mean), dtype="float32")(outputs)
+    limited = keras.ops.clip(logarithm, -LARGEST_EXPONENT, LARGEST_EXPONENT)
+    return keras.layers.Activation("exponential", dtype="float32", name="prediction")(limited)
 
 
-def loss() -> Any:
-    """Return the mean squared error."""
-    return "mean_squared_error"
+def loss(params: Params, facts: LabelFacts) -> Any:
+    """Return the loss of the settings, in units of the label's standard deviation."""
+    return gamma_deviance if params.loss == "log" else scaled(params.loss, facts.deviation)
 
 
-def watch() -> list[Any]:
+def watch(params: Params) -> list[Any]:
     """Return the root of the mean squared error."""
     import keras
 

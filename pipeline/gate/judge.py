@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from models.discovery import discover
 from models.settings import Settings
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
 from pipeline.examples.load import ExamplesFolder, Label
 from pipeline.gate.checks import Found, Seen
 from pipeline.gate.facts import FACTS_FILE, Facts, read_facts
@@ -58,7 +58,7 @@ def request_for(problem: Problem, spec: ModelSpec, **more: Any) -> GateRequest:
     target, split = problem.target, problem.split
     return GateRequest(
         splits=tuple(names(split)),
-        label=Label(column=target.column, kind=target.kind, positive=getattr(target, "positive", None)),
+        label=Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None)),
         features=tuple(spec.inputs.columns),
         split_by=split.by,
         split_columns=tuple(columns(split)),

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.raw import MISSING, MISSING_INT, from_request, is_missing, request_dtype, tensor_dtype, to_number, to_text
+from models.raw import (
+    MISSING,
+    MISSING_INT,
+    RawType,
+    fit,
+    from_request,
+    is_missing,
+    request_dtype,
+    tensor_dtype,
+    to_number,
+    to_text,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -80,3 +91,39 @@ def test_whole_numbers_become_the_text_that_spells_them() -> None:
 def test_a_number_and_its_text_are_the_same_number(values: list[float]) -> None:
     texts = to_number(tensor([repr(value) for value in values], "string"))
     np.testing.assert_array_equal(texts, to_number(tensor(values, "float32")))
+
+
+VALUES: dict[RawType, list[Any]] = {"bytes": [b"a", b"b"], "int": [5, -1], "float": [0.5, 0.0]}
+
+
+def last(row: list[Any], length: int, marker: Any) -> list[Any]:
+    """The last `length` values of a padded row, padded."""
+    present = list(row)
+    while present and (present[-1] == marker or present[-1] != present[-1]):
+        present.pop()
+    kept = present[-length:]
+    return kept + [marker] * (length - len(kept))
+
+
+@settings(max_examples=60)
+@given(st.data(), st.sampled_from(list(VALUES)), st.integers(0, 5), st.integers(0, 4), st.integers(1, 6))
+def test_fit_keeps_the_last_values_and_pads_at_the_end(
+    data: Any, raw_type: RawType, width: int, rows: int, length: int
+) -> None:
+    marker = MISSING[raw_type]
+    value = st.sampled_from([*VALUES[raw_type], marker])
+    column = data.draw(st.lists(st.lists(value, min_size=width, max_size=width), min_size=rows, max_size=rows))
+    import tensorflow as tf
+
+    fitted = fit(tf.constant(column, tensor_dtype(raw_type), [rows, width]), length)
+    assert (fitted.dtype, fitted.shape) == (tensor_dtype(raw_type), (rows, length))
+    np.testing.assert_equal(fitted.numpy().tolist(), [last(row, length, marker) for row in column])
+
+
+def test_fit_knows_its_length_in_a_graph() -> None:
+    import tensorflow as tf
+
+    traced = tf.function(lambda column: fit(column, 3)).get_concrete_function(tf.TensorSpec([None, None], tf.int64))
+    assert traced.structured_outputs.shape.as_list() == [None, 3]
+    assert traced(tf.zeros([0, 0], tf.int64)).shape == (0, 3)
+    assert traced(tf.zeros([2, 0], tf.int64)).numpy().tolist() == [[MISSING_INT] * 3] * 2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.encoded import embedding_units
-from models.train import default_batch_size
+from models.fit.feed import default_batch_size
 
 
 def test_embedding_units_follow_the_rule() -> None:

@@ -37,7 +37,7 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             "sales.yaml:3: target.column: no column 'sould' in the table; near: sold",
         ),
         ("target: {column: sold, kind: binary}", "sales.yaml:3: target: the label is text, so positive: must say"),
-        ("target: {column: sold, kind: regression}", "a regression's label must be a number, 'sold' is text"),
+        ("target: {column: sold, kind: regression}", "the label of regression must be a number, 'sold' is text"),
         ("target: {column: price, kind: multiclass}", "'price' is a number with decimals"),
         ("target: {column: vip, kind: binary, positive: 'yes'}", "target.positive: 'vip' is read as a number (yes/no"),
         (f"{TARGET}\nfeatures: {{prize: numeric}}", "sales.yaml:4: features.prize: no column 'prize'"),

@@ -78,7 +78,12 @@ def test_check_as_json(penstock, problem):
 
 def test_show_fills_in_defaults(penstock, problem):
     content = json.loads(penstock("show", problem, "--json").stdout)
-    assert content["features"]["price"] == {"kind": "numeric", "scale": "zscore", "clip": [0.01, 0.99]}
+    assert content["features"]["price"] == {
+        "kind": "numeric",
+        "scale": "zscore",
+        "clip": [0.01, 0.99],
+        "missing": "mean",
+    }
     assert content["training"]["learning_rate"] == 0.003
     assert content["source"]["null"] == ["", "NA"]
 

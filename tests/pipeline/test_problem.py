@@ -46,8 +46,12 @@ def test_good_problem_is_typed(tmp_path):
     ("old", "new", "message"),
     [
         ("name: sales", "naem: sales", "sales.yaml:1: naem: unknown key; did you mean 'name'?"),
-        ("clip: [0.05, 0.95]", "scale: zscroe", "sales.yaml:5: features.price.scale: expected 'zscore', 'minmax' or"),
-        ("shop: categorical", "shop: category", "sales.yaml:6: features.shop.kind: expected one of 'bucketized'"),
+        (
+            "clip: [0.05, 0.95]",
+            "scale: zscroe",
+            "sales.yaml:5: features.price.scale: expected 'zscore', 'minmax', 'log'",
+        ),
+        ("shop: categorical", "shop: category", "sales.yaml:6: features.shop.kind: expected one of 'boolean'"),
         ("kind: binary", "kind: binary, column2: x", "sales.yaml:3: target.column2: unknown key"),
         ("layers: [8]", "layers: [8, -1]", "sales.yaml:7: model.layers.1: expected greater than 0, received '-1'"),
         ("family: mlp", "family: forest", "sales.yaml:7: model.family: expected one of 'dcn', 'ft_transformer'"),

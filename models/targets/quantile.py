@@ -1,0 +1,91 @@
+"""A number with its uncertainty: several quantiles of it, which make prediction intervals."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from models.losses import pinball
+from models.raw import to_number
+from models.settings import Settings
+from models.targets import LabelFacts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+    from keras import KerasTensor
+
+LABELS = "regression"
+METRICS = ("pinball", "coverage", "example_count")
+VOCABULARY = None
+
+
+class Params(Settings):
+    """A label that is a number, of which quantiles are predicted.
+
+    Attributes:
+        column: the label's column.
+        quantiles: rising shares of labels that lie below each of the answers; between the first and the last lies
+            the interval whose `coverage` is measured.
+    """
+
+    kind: Literal["quantile"] = "quantile"
+    column: str
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.05, 0.5, 0.95), min_length=1)
+
+    @field_validator("quantiles")
+    @classmethod
+    def _rise(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
+        if sorted(set(quantiles)) != list(quantiles):
+            msg = f"expected rising numbers, received {list(quantiles)}"
+            raise ValueError(msg)
+        return quantiles
+
+
+def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
+    """Return `[batch] float32`."""
+    return to_number(label)
+
+
+def units(params: Params, facts: LabelFacts) -> int:
+    """Return the number of quantiles."""
+    return len(params.quantiles)
+
+
+def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTensor":
+    """Return the quantiles in the label's unit, `[batch, quantiles] float32`.
+
+    The first output is the lowest quantile, each further one, by softplus, what the next is higher: they can't cross.
+    """
+    import keras
+
+    outputs = keras.ops.cast(outputs, "float32")
+    steps = keras.ops.concatenate([outputs[:, :1], keras.ops.softplus(outputs[:, 1:])], axis=1)
+    rising = keras.ops.cumsum(steps, axis=1)
+    return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(rising)
+
+
+def loss(params: Params, facts: LabelFacts) -> Any:
+    """Return the mean pinball loss, in units of the label's standard deviation."""
+    return pinball(params.quantiles, facts.deviation)
+
+
+def watch(params: Params) -> list[Any]:
+    """Return the share of labels between the first and the last quantile."""
+    import keras
+
+    def coverage(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
+        label = keras.ops.reshape(keras.ops.cast(label, "float32"), (-1,))
+        inside = keras.ops.logical_and(prediction[:, 0] <= label, label <= prediction[:, -1])
+        return keras.ops.cast(inside, "float32")
+
+    return [keras.metrics.MeanMetricWrapper(coverage, name="coverage")]
+
+
+def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return `quantiles`, `[batch, quantiles] float32`, rising, in the label's unit."""
+    return {"quantiles": prediction}
+
+
+def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows] float32`."""
+    return labels.astype("float32")

@@ -1,0 +1,76 @@
+"""What a search for hyperparameters came to, kept for the runs after it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.search import decode, direction, space_digest
+from models.settings import Settings
+from pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.graph import Plan
+    from pipeline.lineage import Run
+
+RESULTS_FILE = "tuner_results.json"
+"""What TFX's Tuner writes: best trials first."""
+
+
+class Trial(Settings):
+    """One of the trials.
+
+    Attributes:
+        number: in the order they were made.
+        score: the objective on the eval split.
+        values: of the settings that were varied.
+    """
+
+    number: int
+    score: float
+    values: dict[str, Any]
+
+
+class Tuned(Settings):
+    """A finished search.
+
+    Attributes:
+        objective: what was looked for.
+        direction: `min` or `max`.
+        best: values of the best trial.
+        trials: the best ones first.
+    """
+
+    objective: str
+    direction: str
+    best: dict[str, Any]
+    trials: tuple[Trial, ...]
+
+
+def read_tuned(workspace: Workspace, plan: "Plan") -> Tuned | None:
+    """Return the finished search for the problem's space, None if there is none yet."""
+    file = _file(workspace, plan)
+    return Tuned.model_validate_json(file.read_bytes()) if file.exists() else None
+
+
+def keep_tuned(workspace: Workspace, plan: "Plan", finished: "Run") -> Tuned:
+    """Return what Tuner found, and keep it for the next runs."""
+    tuning = plan.problem.tuning
+    assert tuning is not None
+    found = json.loads((Path(finished.output("TunerResults").uri) / RESULTS_FILE).read_text("utf-8"))
+    trials = tuple(
+        Trial(number=int(each.pop("trial_id")), score=each.pop("score"), values=decode(each)) for each in found
+    )
+    tuned = Tuned(
+        objective=tuning.objective, direction=direction(tuning.objective), best=trials[0].values, trials=trials
+    )
+    file = _file(workspace, plan)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(tuned.model_dump_json(indent=1), "utf-8")
+    part.replace(file)
+    return tuned
+
+
+def _file(workspace: Workspace, plan: "Plan") -> Path:
+    assert plan.problem.tuning is not None
+    return workspace.tuning / f"{space_digest(plan.spec, plan.problem.tuning)}.json"
