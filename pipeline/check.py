@@ -13,6 +13,8 @@ from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
 Keys = tuple[str | int, ...]
+STEPS = {"sequence", "text"}
+"""Kinds of features that have steps."""
 TYPES = {"bytes": "text", "int": "a whole number", "float": "a number with decimals"}
 
 
@@ -60,6 +62,17 @@ def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
     for name in problem.evaluation.gates:
         if name not in known:
             yield ("evaluation", "gates", name), f"expected one of {', '.join(known)}, received '{name}'"
+
+
+def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield that a family reads sequences and texts, if no feature is one."""
+    kinds = {params.kind for params in (problem.features or {}).values()}
+    has_steps = kinds & STEPS if problem.features else any(column.is_list for column in columns.values())
+    if family(problem.model).NEEDS_STEPS and not has_steps:
+        yield (
+            ("model", "family"),
+            f"{problem.model.family} reads sequences and texts: expected such a feature, found none",
+        )
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -194,3 +194,10 @@ def test_lists_that_nobody_described_are_sequences(tmp_path):
     found = {name: (params.kind, params.of) for name, params in inputs.features.items() if name in inputs.lengths}
     assert found == {"steps": ("sequence", "numbers"), "tags": ("sequence", "ids"), "ids": ("sequence", "numbers")}
     assert inputs.lengths == {"steps": 32, "tags": 32, "ids": 32}
+
+
+def test_a_family_of_steps_needs_a_sequence_or_a_text(tmp_path):
+    body = "target: {column: sold, kind: binary, positive: sold}\nfeatures: {price: numeric}\nmodel: {family: lstm}"
+    assert "sales.yaml:5: model.family: lstm reads sequences and texts: expected such a feature" in refuse(
+        tmp_path, body
+    )
