@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.discovery import discover
-from models.spec import columns_of, columns_read, feature_kind, target_kind
+from models.spec import columns_of, columns_read, family, feature_kind, target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
@@ -25,7 +25,13 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         InputError: all mistakes, each with file, line and key path.
     """
     problem = loaded.problem
-    mistakes = [*_names(problem, columns), *_shared(problem), *_metrics(problem), *_data_gate(problem)]
+    mistakes = [
+        *_names(problem, columns),
+        *_shared(problem),
+        *_metrics(problem),
+        *_data_gate(problem),
+        *_family(problem, columns),
+    ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
     mistakes += [
