@@ -68,7 +68,7 @@ def orders() -> tuple[str, list[list[object]]]:
 def wide() -> tuple[str, list[list[object]]]:
     """Return 200 number columns."""
     rows = []
-    for _ in range(800):
+    for _ in range(2500):
         numbers = [random.gauss(0, 1) for _ in range(200)]
         rows.append([int(numbers[0] + numbers[1] > 0), *(f"{number:.4f}" for number in numbers)])
     return "y," + ",".join(f"x{index}" for index in range(200)), rows
