@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
+from schemas.edit import replace_file
 
 
 def remember(workspace: Workspace, stages: Sequence[Stage], names: Sequence[str]) -> tuple[str, ...]:
@@ -15,8 +16,5 @@ def remember(workspace: Workspace, stages: Sequence[Stage], names: Sequence[str]
     data = hashlib.sha256(" ".join(stage.digest for stage in stages).encode()).hexdigest()
     accepted = tuple(sorted({*known.get(data, []), *names}))
     if names:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f".{file.name}.part")
-        part.write_text(json.dumps(known | {data: accepted}, indent=1), "utf-8")
-        part.replace(file)
+        replace_file(file, json.dumps(known | {data: accepted}, indent=1))
     return accepted

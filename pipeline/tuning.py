@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from models.search import decode, direction, space_digest
 from models.settings import Settings
 from pipeline.workspace import Workspace
+from schemas.edit import replace_file
 
 if TYPE_CHECKING:
     from pipeline.graph import Plan
@@ -63,11 +64,7 @@ def keep_tuned(workspace: Workspace, plan: "Plan", finished: "Run") -> Tuned:
     tuned = Tuned(
         objective=tuning.objective, direction=direction(tuning.objective), best=trials[0].values, trials=trials
     )
-    file = _file(workspace, plan)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(tuned.model_dump_json(indent=1), "utf-8")
-    part.replace(file)
+    replace_file(_file(workspace, plan), tuned.model_dump_json(indent=1))
     return tuned
 
 

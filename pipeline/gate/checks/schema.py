@@ -9,7 +9,8 @@ from schemas.anomalies import Anomaly, explain
 from schemas.difference import allowed_counts
 
 if TYPE_CHECKING:
-    from tensorflow_metadata.proto.v0.schema_pb2 import Feature
+    from tensorflow_metadata.proto.v0.schema_pb2 import Feature, Schema
+    from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList as Statistics
 
 LEVEL: Literal["block", "warn"] = "block"
 ACCEPTED_BY_EDIT = {"unexpected values", "missing values", "out of range", "new column", "missing column"}
@@ -30,19 +31,11 @@ def find(seen: Seen, limits: Limits) -> Iterator[Found]:
     """
     import tensorflow_data_validation as tfdv
 
+    lists = {each.name for each in seen.schema.feature if _is_list(each)}
+    schema, statistics = _without(lists, seen)
     known = {feature.path.step[0] for feature in seen.statistics.datasets[0].features}
-    single = type(seen.schema)()
-    single.CopyFrom(seen.schema)
-    lists = {each.name for each in single.feature if _is_list(each)}
-    del single.feature[:]
-    single.feature.extend(each for each in seen.schema.feature if each.name not in lists)
-    statistics = type(seen.statistics)()
-    statistics.CopyFrom(seen.statistics)
-    kept = [each for each in statistics.datasets[0].features if each.path.step[0] not in lists]
-    del statistics.datasets[0].features[:]
-    statistics.datasets[0].features.extend(kept)
-    environment = TRAINING if TRAINING in single.default_environment else None
-    whole = explain(tfdv.validate_statistics(statistics, single, environment), seen.schema)
+    environment = TRAINING if TRAINING in schema.default_environment else None
+    whole = explain(tfdv.validate_statistics(statistics, schema, environment), seen.schema)
     told = {(each.feature, each.kind) for each in whole}
     yield from (_found(each, certain=each.severity == "error") for each in whole)
     for each in dict.fromkeys(seen.anomalies):
@@ -50,6 +43,19 @@ def find(seen: Seen, limits: Limits) -> Iterator[Found]:
             told.add((each.feature, each.kind))
             certain = each.severity == "error" and (each.feature in lists or each.feature not in known)
             yield _found(each, certain=certain, where="" if certain else " (in one split only)")
+
+
+def _without(lists: set[str], seen: Seen) -> "tuple[Schema, Statistics]":
+    """Return schema and statistics of the columns of one value a row: nobody has counted the others as a whole."""
+    schema, statistics = type(seen.schema)(), type(seen.statistics)()
+    schema.CopyFrom(seen.schema)
+    statistics.CopyFrom(seen.statistics)
+    schema.ClearField("feature")
+    schema.feature.extend(each for each in seen.schema.feature if each.name not in lists)
+    counted = seen.statistics.datasets[0].features
+    statistics.datasets[0].ClearField("features")
+    statistics.datasets[0].features.extend(each for each in counted if each.path.step[0] not in lists)
+    return schema, statistics
 
 
 def _is_list(feature: "Feature") -> bool:
