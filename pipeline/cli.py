@@ -245,12 +245,13 @@ def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: i
 def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     """Show a problem's runs and pushed versions."""
     from pipeline.lineage import read_runs
-    from pipeline.publish import read_manifest, versions
     from pipeline.render import render_runs
+    from serving.manifest import read_manifest
+    from serving.store import find_versions
 
     _, workspace = _load(problem)
     runs = read_runs(workspace, 10)
-    pushed = {version: read_manifest(workspace.serving / str(version)) for version in versions(workspace.serving)}
+    pushed = {version: read_manifest(path) for version, path in find_versions(workspace.serving).items()}
     if not as_json:
         _print(render_runs(runs, pushed))
         return

@@ -12,7 +12,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
@@ -23,7 +23,7 @@ from pipeline.components.baseline import LatestOtherBlessedModel
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
-from pipeline.components.pusher import Pusher
+from pipeline.components.pusher import Pusher, PushRequest
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
@@ -53,6 +53,7 @@ class Plan(NamedTuple):
         slice_types: raw types of the columns that slices are made of.
         run_id: makes the push check run in each run.
         stages: what was read of the source.
+        lock: digest of the lock file.
     """
 
     problem: Problem
@@ -63,6 +64,7 @@ class Plan(NamedTuple):
     slice_types: dict[str, str]
     run_id: str
     stages: tuple[Stage, ...]
+    lock: str = ""
 
 
 class _Data(NamedTuple):
@@ -87,7 +89,7 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
         baseline = _baseline(trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
-        pusher = _pusher(plan, workspace, trainer, evaluator)
+        pusher = _pusher(plan, workspace, data, (trainer, evaluator))
     return _pipeline(plan, workspace, [*data.components, transform, *start, trainer, baseline, evaluator, pusher])
 
 
@@ -222,14 +224,33 @@ def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) 
     )
 
 
-def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, evaluator: Evaluator) -> Pusher:
-    base = str(workspace.serving)
+def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[Trainer, Evaluator]) -> Pusher:
+    trainer, evaluator = judged_model
+    request = PushRequest(
+        base=workspace.serving,
+        run=plan.run_id,
+        problem=plan.problem.model_dump(mode="json", by_alias=True),
+        code=code_digest(made_by(plan.spec)),
+        lock=plan.lock,
+    )
     return Pusher(
+        request,
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": base}),
-        custom_config={"base": base, "keep": plan.problem.push.keep, "run": plan.run_id},
+        examples=data.examples.outputs["examples"],
+        schema=data.schema.outputs["schema"],
+        evaluation=evaluator.outputs["evaluation"],
     )
+
+
+def made_by(spec: ModelSpec) -> list[str]:
+    """Return the modules that a model is made by, from the rows that were read to the metrics."""
+    return [
+        "pipeline.components.example_gen",
+        *transform_modules(spec),
+        *trainer_modules(spec),
+        *evaluator_modules(spec),
+    ]
 
 
 def gate_modules() -> list[str]:

@@ -52,6 +52,7 @@ class RunResult(Settings):
         blessed: whether the gates let the model through.
         refusals: which gates did not, in words.
         pushed: the served version, None if there is none.
+        withheld: why a blessed model was not pushed: somebody rolled it back.
         peak_memory_bytes: of this process.
         log: the run's log file.
     """
@@ -73,6 +74,7 @@ class RunResult(Settings):
     blessed: bool
     refusals: list[str]
     pushed: PushedModel | None
+    withheld: str = ""
     peak_memory_bytes: int
     log: Path
 
@@ -113,6 +115,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         blessed=blessed,
         refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),
         pushed=_pushed(run.output("PushedModel")),
+        withheld=run.output("PushedModel").custom_properties["withheld"].string_value,
         peak_memory_bytes=peak_memory_bytes(),
         log=log,
     )

@@ -12,7 +12,7 @@ from models.spec import ModelSpec
 from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError
 from pipeline.fetch import fetch_files
-from pipeline.fingerprint import code_digest, file_digest
+from pipeline.fingerprint import code_digest, file_digest, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request
 from pipeline.lineage import Run, read_runs
@@ -82,6 +82,7 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         slice_types={name: columns[name].raw_type for name in names},
         run_id=datetime.now(UTC).isoformat(),
         stages=prepared.stages,
+        lock=lock_digest(loaded.root),
     )
 
 
