@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.models_commands import app as models_app
+from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.schema_commands import app as schema_app
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
@@ -178,9 +180,11 @@ def run(
     from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
     from pipeline.run import run as run_problem
+    from pipeline.workspace import require_writable
 
     loaded, workspace = _load(problem)
     loaded = loaded.with_fold(fold)
+    require_writable(workspace)
     fetch_data(loaded)
     prepared = prepare(loaded, workspace, span)
     prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
@@ -364,34 +368,8 @@ def predict(
 app.command()(tune)
 app.command()(validate)
 app.add_typer(schema_app, name="schema")
-quarantine = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
-app.add_typer(quarantine, name="quarantine")
-
-
-@quarantine.command("show")
-def show_quarantine(
-    problem: ProblemFile,
-    limit: Annotated[int, typer.Option("--rows", help="Show so many.", min=1)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Print refused rows with file, line, column, value and reason."""
-    from pipeline.quarantine import read_quarantine
-    from pipeline.render import render_quarantine
-
-    rows, total = read_quarantine(_load(problem)[1], limit)
-    if as_json:
-        _print_json(rows)
-    else:
-        _print(render_quarantine(rows, total))
-
-
-@quarantine.command("export")
-def export(problem: ProblemFile, out: Annotated[Path, typer.Argument(help="A .parquet, .csv or .jsonl file.")]) -> None:
-    """Write all refused rows to a file, to mend and to bring back."""
-    from pipeline.quarantine import export_quarantine
-
-    count = export_quarantine(_load(problem)[1], out)
-    typer.echo(f"wrote {count:,} refused {'row' if count == 1 else 'rows'} to {out}")
+app.add_typer(models_app, name="models")
+app.add_typer(quarantine_app, name="quarantine")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,11 +57,14 @@ def capture_output(log: Path, *, verbose: bool) -> Iterator[Screen]:
         try:
             yield Screen(Console(file=out), Console(file=err))
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()], force=True)
+            # a log on a full disk must not hide what is told after it
+            with suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
+            with suppress(OSError):
+                logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()], force=True)
 
 
 @contextmanager

@@ -146,8 +146,7 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
         lines = "\n".join(f"  {refusal}" for refusal in result.refusals)
         return Text.assemble(("Blocked by a gate: nothing was pushed\n", "bold red"), lines)
     if result.pushed is None:
-        hint = "\n`penstock models rollback VERSION` serves an older one again" if result.withheld else ""
-        return Text(f"Blessed, but not pushed: {result.withheld}{hint}".removesuffix(": "), style="bold yellow")
+        return Text(f"Blessed, but not pushed: {result.withheld}", style="bold yellow")
     how = "pushed" if result.pushed.fresh else "already served"
     return Text.assemble(
         ("Model ", "bold"),

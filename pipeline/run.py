@@ -10,7 +10,7 @@ from models.discovery import discover
 from models.search import apply, search_space
 from models.spec import ModelSpec
 from pipeline.console import Screen, show_progress
-from pipeline.errors import InputError, PenstockError, RunError
+from pipeline.errors import InputError, PenstockError, RunError, name_full_disk
 from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
@@ -156,7 +156,8 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}
     ]
     if failure:
-        raise failure
+        with name_full_disk(workspace.home):
+            raise failure
     verdict = runs[0].output("DataVerdict") if runs else None
     if verdict and (judged := read_verdict(Path(verdict.uri))).is_blocked:
         raise DataBlockedError(judged)

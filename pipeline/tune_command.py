@@ -28,10 +28,11 @@ def tune(
     from pipeline.problem import load_problem
     from pipeline.run import fetch
     from pipeline.run import tune as tune_problem
-    from pipeline.workspace import open_workspace
+    from pipeline.workspace import open_workspace, require_writable
 
     loaded = load_problem(problem)
     workspace = open_workspace(loaded.root, loaded.problem.name)
+    require_writable(workspace)
     fetch(loaded)
     prepared = prepare(loaded, workspace)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"

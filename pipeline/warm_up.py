@@ -40,7 +40,7 @@ def write_warm_up(model: Path, examples: Path, name: str, folder: Path) -> None:
     with tf.io.TFRecordWriter(str(folder / WARM_UP)) as writer:
         for request in _requests(model, file, inputs):
             request.model_spec.name = name
-            writer.write(PredictionLog(predict_log=PredictLog(request=request)).SerializeToString())
+            writer.write(PredictionLog(predict_log=PredictLog(request=request)).SerializeToString(deterministic=True))
 
 
 def _requests(model: Path, file: Path, inputs: InputSpec) -> "Iterator[PredictRequest]":
@@ -91,5 +91,5 @@ def _serialize(file: Path, types: dict[str, RawType]) -> list[bytes]:
         for name, values in row.items():
             if values:
                 getattr(example.features.feature[name], fields[types[name]]).value.extend(values)
-        serialized.append(example.SerializeToString())
+        serialized.append(example.SerializeToString(deterministic=True))
     return serialized

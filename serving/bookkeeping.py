@@ -22,6 +22,11 @@ class Recovered(NamedTuple):
     untold: list[Event]
 
 
+def read_standing(base: Path) -> Standing:
+    """Return how things stand by the history, without a change to it."""
+    return sum_up(read_history(base).events)
+
+
 def recover(base: Path) -> Recovered:
     """Bring the history up to date with the folder; the caller holds the lock.
 
@@ -29,7 +34,7 @@ def recover(base: Path) -> Recovered:
     somebody removed is noted as missing.
     """
     mend_history(base)
-    pushed = sum_up(read_history(base).events).pushed
+    pushed = read_standing(base).pushed
     found = find_versions(base)
     for version in pushed.keys() - found.keys():
         note(base, "missing", version, "the folder is no longer there")
@@ -105,6 +110,6 @@ def prune(base: Path, standing: Standing, keep: int) -> None:
 
 
 def _settle(base: Path) -> Standing:
-    standing = sum_up(read_history(base).events)
+    standing = read_standing(base)
     write_model_config(base, standing)
     return standing

@@ -21,12 +21,14 @@ from models.spec import ModelSpec
 from pipeline.card.facts import Card
 from pipeline.card.page import write_card
 from pipeline.errors import RunError
+from pipeline.evaluation import METRICS
 from pipeline.fingerprint import file_digest, installed
 from pipeline.metrics import SliceMetrics, read_metrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.warm_up import write_warm_up
 from serving.errors import ServingError
+from serving.history import Event
 from serving.manifest import Lineage
 from serving.push import Candidate, Pushed, push
 
@@ -67,14 +69,19 @@ class Executor(executor.Executor):  # type: ignore[misc]
         request = PushRequest.model_validate(json_utils.loads(exec_properties["custom_config"]))
         pushed = _push(Path(self.GetModelPath(input_dict)), input_dict, request)
         if pushed.withdrawn:
-            event = pushed.withdrawn
-            why = f": {event.why}" if event.why else ""
-            told = f"this model was rolled back on {event.at:%Y-%m-%d %H:%M} UTC by {event.who}{why}"
             self._MarkNotPushed(artifact)
-            artifact.set_string_custom_property("withheld", told)
+            artifact.set_string_custom_property("withheld", _explain(pushed.withdrawn))
             return
         self._MarkPushed(artifact, str(pushed.path), str(pushed.version))
         artifact.set_int_custom_property("fresh", int(pushed.fresh))
+
+
+def _explain(rollback: Event) -> str:
+    why = f" ({rollback.why})" if rollback.why else ""
+    return (
+        f"this model was rolled back on {rollback.at:%Y-%m-%d %H:%M} UTC by {rollback.who}{why}; "
+        f"`penstock models rollback {rollback.replaced}` serves it after all"
+    )
 
 
 def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pushed:
@@ -115,8 +122,8 @@ def read_lineage(inputs: dict[str, list[Any]], request: PushRequest) -> Lineage:
 
 
 def _defined(metrics: SliceMetrics) -> dict[str, float]:
-    """Return the metrics that are numbers: there is no precision where nothing is predicted positive."""
-    return {name: value for name, value in metrics.values.items() if value == value}
+    """Return the model's own metrics that are numbers: there is no precision where nothing is predicted positive."""
+    return {name: value for name, value in metrics.values.items() if name in METRICS and value == value}
 
 
 class PusherSpec(standard_component_specs.PusherSpec):  # type: ignore[misc]
