@@ -69,7 +69,7 @@ class Push(Settings):
     """Where a blessed model goes: `<workspace>/serving/<name>/<version>`, for TensorFlow Serving to watch.
 
     Attributes:
-        keep: versions kept; older ones are removed.
+        keep: so many of the newest versions stay, beside labelled ones and the one that a rollback would go to.
     """
 
     keep: PositiveInt = 5

@@ -1,6 +1,6 @@
 """What people do with versions after the push: roll back, label, ask what was served when.
 
-A rollback puts the files of an older version there once more, under a new and largest number (docs/adr/0005): that is
+A rollback puts the files of an older version there once more, under a new and largest number (docs/adr/0004): that is
 what TensorFlow Serving, and the embedded server, take as they watch the folder.
 """
 
