@@ -32,7 +32,7 @@ def render_list(base: Path, entries: "Sequence[Entry]") -> RenderableType:
     names = list(shown)[:1]
     made = table("version", "pushed (UTC)", "model", *names, "", title=base.name)
     made.columns[-1].justify = "left"
-    for column in made.columns:
+    for column in made.columns[:-1]:
         column.no_wrap = True
     for entry in entries:
         made.add_row(

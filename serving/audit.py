@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serving.errors import DataLossError
+from serving.errors import DataLossError, NotFoundError
 from serving.history import FILE as HISTORY
 from serving.history import Event, read_history
 from serving.manifest import MANIFEST, Fault, digest_file, find_faults, read_manifest
 from serving.model_config import FILE as MODEL_CONFIG
 from serving.model_config import read_model_config, render_model_config
 from serving.standing import Standing, sum_up
-from serving.store import find_versions
+from serving.store import describe_missing, find_versions
 
 
 def verify(base: Path, version: int | None = None) -> list[Fault]:
@@ -19,8 +19,13 @@ def verify(base: Path, version: int | None = None) -> list[Fault]:
 
     With `version` only its files are looked at. A version of which neither a manifest nor the history tells is a
     fault: nobody can say what it should be.
+
+    Raises:
+        NotFoundError: no such version.
     """
     found = find_versions(base)
+    if version is not None and version not in found:
+        raise NotFoundError(f"{base}: {describe_missing(version, found)}")
     history = read_history(base)
     standing = sum_up(history.events)
     wanted = found if version is None else {version: found[version]}

@@ -12,7 +12,7 @@ from serving.bookkeeping import read_standing
 from serving.errors import DataLossError, NotFoundError
 from serving.history import Event, read_history
 from serving.manifest import Lineage, Manifest, Parity, Record, read_manifest
-from serving.store import find_versions
+from serving.store import describe_missing, find_versions
 
 
 class Entry(Record):
@@ -70,7 +70,7 @@ def read_entry(base: Path, version: int) -> Entry:
     found, standing = find_versions(base), read_standing(base)
     told = [event for event in read_history(base).events if event.version == version and event.digest]
     if version not in found and not told:
-        raise NotFoundError(f"{base}: expected one of {', '.join(map(str, found)) or 'none'}, received {version}")
+        raise NotFoundError(f"{base}: {describe_missing(version, found)}")
     known, damaged = _read(found[version]) if version in found else ({}, "")
     fields = known or (_remember(told[-1]) if told else {})
     files = [file for file in found[version].rglob("*") if file.is_file()] if version in found else []

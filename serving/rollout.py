@@ -16,7 +16,7 @@ from serving.history import Event, read_history, whoami
 from serving.manifest import Manifest, check_files, is_intact, read_manifest
 from serving.push import Pushed
 from serving.standing import sum_up
-from serving.store import change, copy_files, find_versions, link, next_version
+from serving.store import change, copy_files, describe_missing, find_versions, link, next_version
 
 Label = Literal["stable", "canary"]
 
@@ -111,7 +111,7 @@ def _read_sound(base: Path, version: int) -> Manifest:
     """Return the manifest of a version whose files are in order."""
     found = require_versions(base)
     if version not in found:
-        raise NotFoundError(f"{base}: expected one of {', '.join(map(str, found))}, received {version}")
+        raise NotFoundError(f"{base}: {describe_missing(version, found)}")
     check_files(found[version])
     manifest = read_manifest(found[version])
     if manifest is None:

@@ -19,6 +19,7 @@ from serving.errors import StorageError
 LOCK = ".lock"
 STAGING = ".staging-"
 REMOVED = ".removed-"
+SHOWN_VERSIONS = 5
 
 
 def find_versions(base: Path) -> dict[int, Path]:
@@ -27,6 +28,12 @@ def find_versions(base: Path) -> dict[int, Path]:
         return {}
     found = {int(path.name): path for path in base.iterdir() if path.name.isdecimal() and path.is_dir()}
     return dict(sorted(found.items()))
+
+
+def describe_missing(version: int, found: Iterable[int]) -> str:
+    """Return that there is no such version, and which ones there are."""
+    newest = ", ".join(map(str, list(found)[-SHOWN_VERSIONS:]))
+    return f"expected a version that is there (the newest are {newest or 'none'}), received {version}"
 
 
 @contextmanager

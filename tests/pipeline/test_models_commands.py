@@ -116,6 +116,8 @@ def test_live_at_a_time(base):
     [
         (["show", "newest"], "VERSION: expected a number, live; received 'newest'"),
         (["show", "7"], "received 7"),
+        (["verify", "7"], "received 7"),
+        (["rollback", "7"], "received 7"),
         (["live", "--at", "yesterday"], "--at: expected a time such as 2026-11-21T09:30, received 'yesterday'"),
         (["list", "--model", "taxi"], "expected taxi, received none, there are sales"),
         (["label", "stable"], "expected a VERSION or --remove, received neither"),

@@ -136,7 +136,7 @@ def test_the_same_label_once_more_is_no_event(base, pushed):
 
 
 def test_a_label_of_a_version_that_is_not_there(base, pushed):
-    with pytest.raises(NotFoundError, match=r"expected one of \d+, \d+, \d+, received 7"):
+    with pytest.raises(NotFoundError, match=r"there \(the newest are \d+, \d+, \d+\), received 7"):
         set_label(base, "stable", 7)
 
 
