@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.discovery import discover
+from models.search import objectives, search_space
 from models.spec import columns_of, columns_read, family, feature_kind, target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
@@ -31,6 +32,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_metrics(problem),
         *_data_gate(problem),
         *_family(problem, columns),
+        *_tuning(problem),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -79,6 +81,19 @@ def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
             ("model", "family"),
             f"{problem.model.family} reads sequences and texts: expected such a feature, found none",
         )
+
+
+def _tuning(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield an objective that training does not show, and a space that the model does not have."""
+    if problem.tuning is None:
+        return
+    known, objective = objectives(problem.target), problem.tuning.objective
+    if objective not in known:
+        yield ("tuning", "objective"), f"expected one of {', '.join(known)}, received '{objective}'"
+    try:
+        search_space(problem.model, problem.training, problem.tuning)
+    except ValueError as error:
+        yield ("tuning", "space"), str(error)
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.discovery import discover
-from models.search import apply, search_space
-from models.spec import ModelSpec
+from models.search import apply
 from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError
 from pipeline.fetch import fetch_files
@@ -71,7 +70,6 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         serving=serving_statistics(loaded, columns, workspace),
         code=code_digest(gate_modules()),
     )
-    _check_space(loaded, spec)
     names = sorted({name for keys in problem.evaluation.slices for name in keys})
     return Plan(
         problem=problem,
@@ -83,15 +81,6 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         run_id=datetime.now(UTC).isoformat(),
         stages=prepared.stages,
     )
-
-
-def _check_space(loaded: LoadedProblem, spec: ModelSpec) -> None:
-    """Refuse a space of hyperparameters that the model does not have."""
-    if loaded.problem.tuning:
-        try:
-            search_space(spec, loaded.problem.tuning)
-        except ValueError as error:
-            raise InputError(loaded.complain(("tuning", "space"), str(error))) from error
 
 
 def _pin_schema(path: Path, workspace: Workspace) -> Path:

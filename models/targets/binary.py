@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LABELS = "binary"
 METRICS = ("auc", "pr_auc", "accuracy", "precision", "recall", "log_loss", "calibration", "example_count")
+WATCHED = ("auc",)
 VOCABULARY = None
 
 

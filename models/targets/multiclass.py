@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LABELS = "multiclass"
 METRICS = ("class_accuracy", "class_log_loss", "example_count")
+WATCHED = ("accuracy",)
 VOCABULARY = "label_classes"
 
 

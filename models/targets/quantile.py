@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LABELS = "regression"
 METRICS = ("pinball", "coverage", "example_count")
+WATCHED = ("coverage",)
 VOCABULARY = None
 
 

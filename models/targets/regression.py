@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LABELS = "regression"
 METRICS = ("rmse", "mae", "r2", "example_count")
+WATCHED = ("rmse",)
 VOCABULARY = None
 LARGEST_EXPONENT = 80.0
 """exp of it is still a float32."""

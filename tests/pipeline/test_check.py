@@ -53,6 +53,11 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             f"{TARGET}\nevaluation: {{gates: {{rmse: {{max: 1}}}}}}",
             "evaluation.gates.rmse: expected one of auc, pr_auc",
         ),
+        (
+            f"{TARGET}\ntuning: {{objective: rmse}}",
+            "sales.yaml:4: tuning.objective: expected one of loss, auc, received 'rmse'",
+        ),
+        (f"{TARGET}\ntuning: {{space: {{layer: [[8]]}}}}", "sales.yaml:4: tuning.space: layer: expected one of layers"),
     ],
 )
 def test_mistake_is_named_with_its_place(tmp_path, body, message):
