@@ -15,6 +15,10 @@ TRAINED = ("batch_size", "epochs", "learning_rate", "optimizer", "weight_decay",
 """Settings of the training that may be varied beside the family's."""
 
 TRIALS = 20
+EPOCHS = "tuner/epochs"
+"""What hyperband calls the epochs of a trial."""
+OWN = ("trial_id", "score")
+"""What TFX's Tuner writes of a trial beside its values."""
 LESS_IS_BETTER = {"loss", "mae", "mse", "rmse", "mean_absolute_error", "root_mean_squared_error", "pinball"}
 
 
@@ -122,7 +126,7 @@ def decode(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: json.loads(value) if isinstance(value, str) else value
         for name, value in values.items()
-        if not name.startswith("tuner/")
+        if not name.startswith("tuner/") and name not in OWN
     }
 
 

@@ -13,7 +13,7 @@ from keras_tuner.engine import base_tuner
 
 from models.families import Choice, Range, SearchSpace
 from models.fit import TrainingError
-from models.search import TRIALS, Tuning, apply, decode, direction, encode, search_space
+from models.search import EPOCHS, TRIALS, Tuning, apply, decode, direction, encode, search_space
 from models.spec import ModelSpec
 from models.train import Task, read_task, train_network
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 PROGRESS = logging.getLogger("penstock.progress")
-EPOCHS = "tuner/epochs"
 FAILURES = 3
 """So many failed trials end a search in which no other one was made."""
 RANDOM_PART = 3

@@ -38,7 +38,7 @@ class Workspace(NamedTuple):
 
     @property
     def reports(self) -> Path:
-        """One HTML file a run that somebody asked for."""
+        """One HTML file a run that somebody asked for, and one of the last search for hyperparameters."""
         return self.folder / "reports"
 
     @property

@@ -42,11 +42,10 @@ def render_report(facts: Facts) -> str:
     from pipeline.report.verdict_view import view_verdict
     from pipeline.report.views import view_column
 
-    environment = _environment()
     columns = [view_column(facts, index) for index in range(len(facts.columns))]
     anchors = {column.facts.name: column.anchor for column in columns}
-    script = _resource("page.js")
-    return environment.get_template("page.html").render(
+    return render(
+        "page.html",
         facts=facts,
         columns=columns,
         verdict=view_verdict(facts, anchors),
@@ -54,19 +53,28 @@ def render_report(facts: Facts) -> str:
         label_column=next(column for column in columns if column.facts.role == "label"),
         counts=_counts(facts),
         anomalies=[found for column in columns for found in column.facts.anomalies] + list(facts.table_anomalies or ()),
+    )
+
+
+def render(template: str, **content: Any) -> str:
+    """Return the HTML of one of this folder's templates, filled with `content`, our style and our script."""
+    environment = _environment(template)
+    script = _resource("page.js")
+    return environment.get_template(template).render(
+        **content,
         style=environment.filters["safe"](_resource("page.css")),
         script=environment.filters["safe"](script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _environment() -> "Environment":
+def _environment(template: str) -> "Environment":
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     from pipeline.report import charts, words
 
     environment = Environment(
-        loader=DictLoader({name: _resource(name) for name in ("page.html", "parts.html")}),
+        loader=DictLoader({name: _resource(name) for name in (template, "parts.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
