@@ -33,6 +33,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_data_gate(problem),
         *_family(problem, columns),
         *_tuning(problem),
+        *_selection(problem, columns),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -94,6 +95,15 @@ def _tuning(problem: Problem) -> Iterator[tuple[Keys, str]]:
         search_space(problem.model, problem.training, problem.tuning)
     except ValueError as error:
         yield ("tuning", "space"), str(error)
+
+
+def _selection(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield features that shall stay and that there are not."""
+    known = list(problem.features or columns)
+    for index, name in enumerate(problem.feature_selection.always if problem.feature_selection else ()):
+        if name not in known or name == problem.target.column:
+            near = difflib.get_close_matches(name, known, 3) or known[:8]
+            yield ("feature_selection", "always", index), f"no feature '{name}'; near: {', '.join(near)}"
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

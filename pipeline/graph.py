@@ -23,11 +23,13 @@ from pipeline.components.baseline import LatestOtherBlessedModel
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
+from pipeline.components.feature_ranking import FeatureRanking
 from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
 from pipeline.evaluation import build_eval_config
+from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
 from pipeline.ingest import Request
@@ -53,6 +55,7 @@ class Plan(NamedTuple):
         slice_types: raw types of the columns that slices are made of.
         run_id: makes the push check run in each run.
         stages: what was read of the source.
+        ranking: of the features, if they were selected.
     """
 
     problem: Problem
@@ -63,6 +66,7 @@ class Plan(NamedTuple):
     slice_types: dict[str, str]
     run_id: str
     stages: tuple[Stage, ...]
+    ranking: Ranking | None = None
 
 
 class _Data(NamedTuple):
@@ -82,13 +86,15 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
     """Return the pipeline; run it with a runner of pipeline.runners."""
     data = _data(plan)
     with data.passed():
+        ranking = [_ranking(plan.ranking, data.examples)] if plan.ranking else []
         transform = _transform(plan, data.examples, data.schema)
         start = [_warm_start(data.examples)] if plan.spec.training.warm_start else []
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
         baseline = _baseline(trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
         pusher = _pusher(plan, workspace, trainer, evaluator)
-    return _pipeline(plan, workspace, [*data.components, transform, *start, trainer, baseline, evaluator, pusher])
+    components = [*data.components, *ranking, transform, *start, trainer, baseline, evaluator, pusher]
+    return _pipeline(plan, workspace, components)
 
 
 def build_tuning_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
@@ -138,6 +144,10 @@ def _previous_data(examples: Any) -> Resolver:
     return Resolver(
         strategy_class=PreviousVerdict, examples=examples.outputs["examples"], verdict=Channel(type=DataVerdict)
     ).with_id("PreviousData")
+
+
+def _ranking(ranking: Ranking, examples: Any) -> Any:
+    return FeatureRanking(examples=examples.outputs["examples"], content=ranking.model_dump_json())
 
 
 def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:

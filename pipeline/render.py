@@ -24,6 +24,7 @@ SCHEMAS = {
     "inferred": "inferred from the data itself; keep it: penstock schema infer {}",
 }
 SHOWN_SLICES = 24
+SHOWN_FEATURES = 6
 SMALL_SLICE = 100
 HEADLINE_METRICS = 4
 ROW_CHARACTERS = 80
@@ -63,12 +64,22 @@ def _headline(result: "RunResult", problem: Path) -> Text:
         **({"spans": ", ".join(result.spans)} if result.spans else {}),
         "splits": splits,
         **_faults(result),
-        "features": str(result.features),
+        "features": _features(result),
         "schema": SCHEMAS[result.data_gate.schema_source].format(relative(problem.resolve())),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
     return Text.assemble((result.problem, "bold"), "\n", lines, "\n")
+
+
+def _features(result: "RunResult") -> str:
+    """Return how many there are, and which were left out."""
+    dropped = result.ranking.dropped if result.ranking else []
+    if not dropped:
+        return str(result.features)
+    more = ["..."] if len(dropped) > SHOWN_FEATURES else []
+    told = ", ".join([*dropped[:SHOWN_FEATURES], *more])
+    return f"{result.features} of {result.features + len(dropped)}; these tell less of the label: {told}"
 
 
 def _faults(result: "RunResult") -> dict[str, str]:

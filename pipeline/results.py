@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run
 from pipeline.metrics import SliceMetrics, read_metrics, undefined
@@ -46,6 +47,7 @@ class RunResult(Settings):
         rows_overlapping: outside of the train split, that equal a training row.
         spans: that were read; empty without spans.
         features: how many.
+        ranking: what they and those that were left out tell of the label; None if none was selected.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
         data_gate: what the data gate found, with the schema that the data was held against.
@@ -67,6 +69,7 @@ class RunResult(Settings):
     rows_overlapping: int
     spans: tuple[str, ...]
     features: int
+    ranking: Ranking | None = None
     evaluated_split: str
     metrics: list[SliceMetrics]
     data_gate: Verdict
@@ -107,6 +110,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         rows_overlapping=examples["rows_overlapping"].int_value,
         spans=plan.request.spans,
         features=len(plan.spec.inputs.features),
+        ranking=plan.ranking,
         evaluated_split=judged(plan.problem.split),
         metrics=metrics,
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),

@@ -67,6 +67,11 @@ class Workspace(NamedTuple):
         return self.folder / "tuning"
 
     @property
+    def rankings(self) -> Path:
+        """What features tell of the label, by the digest of what that depends on."""
+        return self.folder / "rankings"
+
+    @property
     def accepted(self) -> Path:
         """Findings of the data gate that somebody has accepted, by the digest of the data."""
         return self.folder / "accepted.json"

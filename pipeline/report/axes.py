@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.report.bins import DAY_S, nice
+from pipeline.examples.bins import DAY_S, nice
 from pipeline.report.words import EPOCH, NumberScale, Scale, TimeScale, percent, trim
 
 LONG_LOG = 2.5

@@ -4,14 +4,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from models.settings import Settings
+from pipeline.examples.classes import class_sql
+from pipeline.examples.groups import Groups
 from pipeline.examples.load import ExamplesFolder, Loaded, load
+from pipeline.examples.ranking import Ranking
+from pipeline.examples.summary import Summary, summarize
 from pipeline.gate.verdict import Verdict
 from pipeline.report.columns import ColumnFacts, read_column
-from pipeline.report.groups import Groups
-from pipeline.report.label import LabelFacts, class_sql, read_label
+from pipeline.report.label import LabelFacts, read_label
 from pipeline.report.refused import Refused, read_refused
 from pipeline.report.sources import Counts, ReportSources
-from pipeline.report.summary import Summary, summarize
 from pipeline.tables import connect, explain_errors
 from schemas.anomalies import Anomaly
 
@@ -39,6 +41,7 @@ class Facts(Settings):
         previous_run: id of the earlier run; empty without one.
         columns: in the order of the examples, the label too.
         label: the label by time and by slice.
+        ranking: of the features, if they were selected.
         counts: of rows that did not come this far, or more than once.
         verdict: of the data gate; None if it did not run.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
@@ -54,6 +57,7 @@ class Facts(Settings):
     previous_run: str
     columns: tuple[ColumnFacts, ...]
     label: LabelFacts
+    ranking: Ranking | None = None
     counts: Counts
     verdict: Verdict | None
     table_anomalies: tuple[Anomaly, ...] | None
@@ -88,6 +92,7 @@ def read_facts(sources: ReportSources) -> Facts:
         previous_run=sources.previous_run,
         columns=columns,
         label=label,
+        ranking=sources.ranking,
         counts=sources.counts,
         verdict=sources.verdict,
         table_anomalies=None

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.report.facts import Facts, read_facts
 from pipeline.report.sources import ReportSources
+from pipeline.report.words import decimal, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from pipeline.report.views import Cell
 
 
 def write_report(sources: ReportSources, out: Path) -> Facts:
@@ -36,6 +39,15 @@ class Share(NamedTuple):
     meaning: str
 
 
+class RankedRow(NamedTuple):
+    """A feature in the table of what they tell of the label."""
+
+    name: str
+    bits: "Cell"
+    share: "Cell"
+    kept: bool
+
+
 def render_report(facts: Facts) -> str:
     """Return the page's HTML; everything from the data is escaped."""
     from pipeline.report.label_view import view_label
@@ -52,6 +64,7 @@ def render_report(facts: Facts) -> str:
         label=view_label(facts),
         label_column=next(column for column in columns if column.facts.role == "label"),
         counts=_counts(facts),
+        ranked=_ranked(facts),
         anomalies=[found for column in columns for found in column.facts.anomalies] + list(facts.table_anomalies or ()),
     )
 
@@ -88,6 +101,22 @@ def _environment(template: str) -> "Environment":
 
 def _resource(name: str) -> str:
     return resources.files("pipeline.report").joinpath(name).read_text("utf-8")
+
+
+def _ranked(facts: Facts) -> "list[RankedRow]":
+    """Return the features by what they tell of the label, if they were selected by it."""
+    from pipeline.report.views import Cell
+
+    found = facts.ranking.features if facts.ranking else ()
+    return [
+        RankedRow(
+            feature.name,
+            Cell(decimal(feature.bits, 4), 0.0, feature.bits or 0.0),
+            Cell(percent(feature.share), feature.share or 0.0, feature.share or 0.0),
+            feature.kept,
+        )
+        for feature in found
+    ]
 
 
 def _counts(facts: Facts) -> list[Share]:

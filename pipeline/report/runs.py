@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from models.spec import target_kind
 from pipeline.errors import InputError
 from pipeline.examples.load import Label
+from pipeline.examples.ranking import RANKING_FILE, Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run, find_maker, find_run, read_runs
 from pipeline.problem import LoadedProblem
@@ -77,6 +78,7 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         spans=tuple(_text(examples, "spans").split()),
         previous=previous,
         previous_run=previous_run,
+        ranking=_ranking(run),
         anomalies=_anomalies(run),
         verdict=verdict,
         counts=_counts(examples, stages),
@@ -84,6 +86,17 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         if stages is None
         else tuple(file for each in stages for file in rejected_files(workspace.stages, each.digest)),
     )
+
+
+def _ranking(run: Run) -> Ranking | None:
+    """Return what the run's features were selected by; None if they were not."""
+    artifact = run.output("RankedFeatures")
+    if artifact is None:
+        return None
+    try:
+        return Ranking.model_validate_json(Path(artifact.uri, RANKING_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{artifact.uri}: expected the ranking of the features: {error}") from error
 
 
 def _text(artifact: Any, name: str) -> str:

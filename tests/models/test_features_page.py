@@ -34,3 +34,13 @@ def test_every_setting_is_named_in_its_section(kind: str) -> None:
 
 def test_the_table_links_every_kind() -> None:
     assert set(re.findall(r"^\| \[(\w+)\]\(#\1\)", PAGE, re.MULTILINE)) == set(KINDS)
+
+
+def test_the_selection_parses(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", SECTIONS["Selection"], re.DOTALL)
+    (tmp_path / "x.yaml").write_text(
+        f"name: x\nsource: {{kind: csv, files: x.csv}}\ntarget: {{column: y, kind: binary}}\n{snippet}"
+    )
+    selection = load_problem(tmp_path / "x.yaml").problem.feature_selection
+    assert selection is not None
+    assert (selection.keep, selection.min_bits, selection.always) == (20, 0.001, ("price",))

@@ -20,9 +20,12 @@ def load(folder: Path, body: str, csv: str = CSV) -> LoadedProblem:
 
 
 def refuse(folder: Path, body: str) -> str:
-    loaded = load(folder, body)
-    with pytest.raises(InputError) as raised:
+    def look() -> None:
+        loaded = load(folder, body)
         check(loaded, read_columns(loaded, whole=True))
+
+    with pytest.raises(InputError) as raised:
+        look()
     return str(raised.value)
 
 
@@ -56,6 +59,11 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
         (
             f"{TARGET}\ntuning: {{objective: rmse}}",
             "sales.yaml:4: tuning.objective: expected one of loss, auc, received 'rmse'",
+        ),
+        (f"{TARGET}\nfeature_selection: {{}}", "sales.yaml:4: feature_selection: expected keep, min_bits or both"),
+        (
+            f"{TARGET}\nfeature_selection: {{keep: 1, always: [shop, prize]}}",
+            "sales.yaml:4: feature_selection.always.1: no feature 'prize'; near: price",
         ),
         (f"{TARGET}\ntuning: {{space: {{layer: [[8]]}}}}", "sales.yaml:4: tuning.space: layer: expected one of layers"),
     ],
