@@ -53,7 +53,8 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     """Yield each column that the problem names and the table does not have."""
     named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
     for name, params in (problem.features or {}).items():
-        keys: Keys = ("features", name, "columns") if getattr(params, "columns", None) else ("features", name)
+        key = next((key for key in ("columns", "column") if getattr(params, key, None)), "")
+        keys: Keys = ("features", name, key) if key else ("features", name)
         named += [(keys, column) for column in columns_of(name, params)]
     named += [(("split", "column"), name) for name in split_columns(problem.split)]
     for index, columns_of_slice in enumerate(problem.evaluation.slices):

@@ -109,6 +109,8 @@ def _views(loaded: Loaded, name: str, params: Any) -> Iterator[tuple[Field, Fiel
             seconds = f"(CAST({column.value} AS DOUBLE) - {MONDAY_S}) % {PERIOD_S[part]}"
             yield Field(name, f"({seconds} + {PERIOD_S[part]}) % {PERIOD_S[part]}", "number", whole=False), column
         return
+    if params.kind == "elapsed":
+        yield Field(name, f"({columns[1].value} - {column.value})", "number", whole=True), column
     yield from ((column, column) for column in columns)
     if len(columns) > 1 or (params.kind in CATEGORIES and column.kind == "number"):
         texts = ", ".join(f"coalesce(CAST({column.place} AS VARCHAR), '')" for column in columns)

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.spec import target_kind
+from models.spec import columns_read, target_kind
 from pipeline.errors import InputError
 from pipeline.examples.load import Label
 from pipeline.examples.ranking import RANKING_FILE, Ranking
@@ -72,7 +72,7 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         examples=Path(examples.uri),
         splits=tuple(json.loads(examples.properties["split_names"].string_value)),
         label=Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None)),
-        features=tuple(loaded.problem.features or ()),
+        features=tuple(columns_read(loaded.problem.features or {})),
         time_column=split.column if split.by == "time" else None,
         slice_columns=tuple(keys[0] for keys in loaded.problem.evaluation.slices if len(keys) == 1),
         spans=tuple(_text(examples, "spans").split()),

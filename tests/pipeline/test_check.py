@@ -45,6 +45,18 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
         ("target: {column: vip, kind: binary, positive: 'yes'}", "target.positive: 'vip' is read as a number (yes/no"),
         (f"{TARGET}\nfeatures: {{prize: numeric}}", "sales.yaml:4: features.prize: no column 'prize'"),
         (f"{TARGET}\nfeatures: {{shop: numeric}}", "features.shop.kind: a numeric feature must be a number"),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: prize}}}}",
+            "sales.yaml:4: features.p.column: no column 'prize' in the table; near: price",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: sold}}}}",
+            "features.sold: the label can't be a feature",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: shop}}}}",
+            "a numeric feature must be a number, 'shop' is",
+        ),
         (f"{TARGET}\nfeatures: {{price: datetime}}", "a datetime feature must be a date"),
         (f"{TARGET}\nfeatures: {{sold: categorical}}", "features.sold: the label can't be a feature"),
         (

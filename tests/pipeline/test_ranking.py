@@ -97,6 +97,17 @@ def test_a_time_tells_what_its_hour_does_if_the_model_sees_it(tmp_path):
     assert tells["year"] < 0.05
 
 
+def test_the_time_between_two_moments_tells_what_neither_does(tmp_path):
+    opened = [row * 7919 % ROWS * 3600 for row in range(ROWS)]
+    table = {"y": [bits(row, 0) for row in range(ROWS)], "from": opened}
+    table["to"] = [start + 3600 * (1 + late) for start, late in zip(opened, table["y"], strict=True)]
+    datetime = {"kind": "datetime", "parts": ["year"], "age": True}
+    took = {"kind": "elapsed", "columns": ["from", "to"]}
+    found = measure(tmp_path, table, {"from": datetime, "to": datetime, "took": took})
+    assert shares(found)["took"] == 1.0
+    assert max(each.share for each in found.features[1:]) < 0.05
+
+
 def test_what_bins_can_not_see_comes_first_and_stays(tmp_path):
     table = {"y": [bits(row, 0) for row in range(ROWS)], "x": list(range(ROWS)), "said": ["so"] * ROWS}
     found = measure(tmp_path, table, {"x": {"kind": "numeric"}, "said": {"kind": "text"}})
