@@ -109,7 +109,7 @@ def _views(loaded: Loaded, name: str, params: Any) -> Iterator[tuple[Field, Fiel
             seconds = f"(CAST({column.value} AS DOUBLE) - {MONDAY_S}) % {PERIOD_S[part]}"
             yield Field(name, f"({seconds} + {PERIOD_S[part]}) % {PERIOD_S[part]}", "number", whole=False), column
         return
-    if params.kind == "elapsed":
+    if params.kind == "elapsed" and all(each.kind != "text" for each in columns):
         yield Field(name, f"({columns[1].value} - {column.value})", "number", whole=True), column
     yield from ((column, column) for column in columns)
     if len(columns) > 1 or (params.kind in CATEGORIES and column.kind == "number"):
@@ -125,9 +125,8 @@ def select(ranking: Ranking, selection: FeatureSelection) -> Ranking:
     """
     ranked = [feature for feature in ranking.features if feature.bits is not None]
     told = [feature.name for feature in ranked if (feature.bits or 0.0) >= selection.min_bits]
-    stay = {*told[: selection.keep], *selection.always} | {each.name for each in ranking.features} - {
-        each.name for each in ranked
-    }
+    unmeasured = [feature.name for feature in ranking.features if feature.bits is None]
+    stay = {*told[: selection.keep], *selection.always, *unmeasured}
     if not stay:
         best = ranked[0]
         raise InputError(

@@ -108,6 +108,13 @@ def test_the_time_between_two_moments_tells_what_neither_does(tmp_path):
     assert max(each.share for each in found.features[1:]) < 0.05
 
 
+def test_moments_that_are_none_are_counted_as_text(tmp_path):
+    texts = [f"day {bits(row, 0)}" for row in range(ROWS)]
+    table = {"y": [bits(row, 0) for row in range(ROWS)], "from": texts, "to": HOURS}
+    took = {"kind": "elapsed", "columns": ["from", "to"]}
+    assert shares(measure(tmp_path, table, {"from": {"kind": "datetime"}, "took": took})) == {"from": 1.0, "took": 1.0}
+
+
 def test_what_bins_can_not_see_comes_first_and_stays(tmp_path):
     table = {"y": [bits(row, 0) for row in range(ROWS)], "x": list(range(ROWS)), "said": ["so"] * ROWS}
     found = measure(tmp_path, table, {"x": {"kind": "numeric"}, "said": {"kind": "text"}})
