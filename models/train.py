@@ -15,6 +15,7 @@ from models.fit.feed import Course, default_batch_size
 from models.fit.guard import check_columns
 from models.fit.loop import NOWHERE, Places, Splits, fit
 from models.fit.warm_start import warm_start
+from models.items import ITEM, retriever
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.preprocess import LABEL
 from models.spec import ModelSpec, target_kind
@@ -68,11 +69,19 @@ def run_fn(arguments: "FnArgs") -> None:
     base = Path(arguments.base_model) if spec.training.warm_start and arguments.base_model else None
     network = train_network(task, places, base).network
     with on(choose_device(spec.training)):
-        network = calibrated(network, spec, task.facts, task.splits.evaluation, LABEL)
+        network = finish(network, task)
     PROGRESS.info("exporting")
     export_model(network, spec, task.transform, task.facts, Path(arguments.serving_model_dir))
     if places.checkpoint:
         drop_state(places.checkpoint)
+
+
+def finish(network: "keras.Model", task: Task) -> "keras.Model":
+    """Return the network as it is served: calibrated, or with the search over all items."""
+    spec, facts, splits = task.spec, task.facts, task.splits
+    if target_kind(spec.inputs.target).ITEMS:
+        return retriever(network, spec, facts, splits.train)
+    return calibrated(network, spec, facts, splits.evaluation, LABEL)
 
 
 def read_task(arguments: "FnArgs", spec: ModelSpec) -> Task:
@@ -152,8 +161,10 @@ def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformO
         target = spec.inputs.target
         msg = f"{patterns}: {unfit} rows have a label that is missing or that {_ask(target)} does not take"
         raise TrainingError(msg)
-    known = columns[LABEL] >= 0
-    if not target_kind(spec.inputs.target).VOCABULARY or known.all():
+    kind, known = target_kind(spec.inputs.target), columns[LABEL] >= 0
+    if kind.ITEMS:
+        columns[ITEM] = columns[LABEL]
+    if not kind.VOCABULARY or known.all():
         return columns
     if not known.any():
         msg = f"{patterns}: expected rows of the classes in the training split, found none"
@@ -176,12 +187,12 @@ def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> 
 
 
 def label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput") -> LabelFacts:
-    """Return what the transformed labels `[rows]` of the training split say."""
+    """Return what the transformed labels `[rows]`, or `[rows, classes]`, of the training split say."""
     import numpy as np
 
     vocabulary = target_kind(spec.inputs.target).VOCABULARY
     if vocabulary:
         classes = tuple(name.decode() for name in transform.vocabulary_by_name(vocabulary))
-        counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+        counts = labels.sum(axis=0) if labels.ndim > 1 else np.bincount(labels[labels >= 0], minlength=len(classes))
         return LabelFacts(classes, counts=tuple(int(count) for count in counts))
     return LabelFacts((), float(labels.mean(dtype="float64")), float(labels.std(dtype="float64")) or 1.0)

@@ -46,6 +46,16 @@ METRICS = {
     "r2": Metric("RSquared", OURS),
     "pinball": Metric("Pinball", OURS, higher_is_better=False, settings=("quantiles",)),
     "coverage": Metric("Coverage", OURS),
+    "macro_auc": Metric("MacroAUC", "pipeline.label_metrics"),
+    "micro_f1": Metric("MicroF1", "pipeline.label_metrics"),
+    "micro_precision": Metric("MicroPrecision", "pipeline.label_metrics"),
+    "micro_recall": Metric("MicroRecall", "pipeline.label_metrics"),
+    "label_log_loss": Metric("LabelLogLoss", "pipeline.label_metrics", higher_is_better=False),
+    "exact_match": Metric("ExactMatch", "pipeline.label_metrics"),
+    "recall_at_10": Metric("RecallAt10", "pipeline.item_metrics"),
+    "ndcg_at_10": Metric("NDCGAt10", "pipeline.item_metrics"),
+    "recall_at_k": Metric("RecallAtK", "pipeline.item_metrics"),
+    "ndcg_at_k": Metric("NDCGAtK", "pipeline.item_metrics"),
     "example_count": Metric("ExampleCount"),
 }
 """Metrics in the order they are shown."""

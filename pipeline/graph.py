@@ -18,7 +18,7 @@ from tfx.types.channel import Channel
 
 from models.discovery import discover
 from models.search import Tuning, space_digest
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
 from pipeline.components.baseline import LatestOtherBlessedModel
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
@@ -27,7 +27,7 @@ from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
-from pipeline.evaluation import build_eval_config
+from pipeline.evaluation import METRICS, build_eval_config
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
 from pipeline.ingest import Request
@@ -254,4 +254,6 @@ def trainer_modules(spec: ModelSpec) -> list[str]:
 
 def evaluator_modules(spec: ModelSpec) -> list[str]:
     """Return the modules whose change must run Evaluator again."""
-    return ["pipeline.components.evaluator", "pipeline.row_metrics", f"models.targets.{spec.inputs.target.kind}"]
+    metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
+    own = sorted({module for module in metrics if module})
+    return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from models.settings import Settings
 from pipeline.evaluation import CANDIDATE
 
-LOSSES = ("log_loss", "class_log_loss", "rmse", "pinball")
+LOSSES = ("log_loss", "class_log_loss", "label_log_loss", "rmse", "pinball")
 
 
 class SliceMetrics(Settings):

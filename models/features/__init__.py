@@ -4,21 +4,32 @@ A kind is a module with the parts of `FeatureKind`. `transform` sees all columns
 tf.Transform analyses them together: its cost here is per analyzer, not per column (docs/adr/0002).
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from models.encoded import Encoded
 from models.raw import Takes
+from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
 
+class Feature(Settings):
+    """Settings of a feature of any kind.
+
+    Attributes:
+        tower: what it tells of, where a model has two towers: who or what asks (`query`), or what is offered (`item`).
+    """
+
+    tower: Literal["query", "item"] = "query"
+
+
 class FeatureKind(Protocol):
     """The parts of a feature kind."""
 
     Params: Any
-    """Settings of one feature of this kind."""
+    """Settings of one feature of this kind: a `Feature`."""
 
     def takes(self, params: Any) -> Takes:
         """What columns a feature with these settings reads; pipeline.check refuses others."""

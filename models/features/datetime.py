@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from models.encoded import Encoded
+from models.features import Feature
 from models.features.numeric import Params as NumberParams
 from models.features.numeric import quantile_grid, scale
 from models.raw import Takes, is_missing
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,7 +26,7 @@ ZONE = r"[+-]\d{2}(:?\d{2})?"
 ISO_8601 = f"{DATE}([T ]{TIME}(Z|{ZONE})?)?"
 
 
-class Params(Settings):
+class Params(Feature):
     """A date or a time; without a zone it is read as UTC.
 
     Attributes:

@@ -77,7 +77,7 @@ def read_slices(file: str, slices: list[tuple[str, ...]], models: list[str]) -> 
     for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
         rows = batch.to_pandas()
         predictions = {name: np.stack(rows[name].to_numpy()) for name in models}
-        labels = rows[LABEL].to_numpy()
+        labels = np.stack(rows[LABEL].to_numpy())
         for key, places in _slices(rows, slices):
             picked = {name: values[places] for name, values in predictions.items()}
             yield {
@@ -129,9 +129,11 @@ def _write_rows(examples: list[Any], properties: dict[str, Any], models: dict[st
     facts = LabelFacts(read_classes(_saved_model(models[CANDIDATE])))
     table = {name: as_text(columns[name]) for name in settings["slice_types"]}
     label = columns[target.column]
-    table[LABEL] = target_kind(target).evaluated(as_text(label) if label.dtype == object else label, target, facts)
+    table[LABEL] = list(
+        target_kind(target).evaluated(as_text(label) if label.dtype == object else label, target, facts)
+    )
     for name, model in models.items():
-        table[name] = list(_predict(_saved_model(model), batches, spec.inputs.columns))
+        table[name] = list(predict_rows(_saved_model(model), batches, spec, facts))
     pq.write_table(pa.table(table), file)
 
 
@@ -147,16 +149,20 @@ def _saved_model(model: Any) -> Path:
     return Path(path_utils.serving_model_path(model.uri))
 
 
-def _predict(folder: Path, batches: "list[Columns]", features: list[str]) -> Any:
-    """Return `[rows, 1]` or `[rows, classes]` predictions."""
+def predict_rows(folder: Path, batches: "list[Columns]", spec: ModelSpec, facts: LabelFacts) -> Any:
+    """Return `[rows, 1]` or `[rows, any]` predictions; classes are in `facts`' order, whose model it may be."""
     import numpy as np
 
-    predict = load_predictor(folder)
-    answers = [predict({name: columns[name] for name in features}) for columns in batches]
-    # a text answer (the likeliest class) is for people; the numbers beside it are evaluated
-    numeric = [next(value for value in answer.values() if value.dtype != object) for answer in answers]
-    predictions = np.concatenate(numeric)
-    return predictions.reshape(len(predictions), -1)
+    predict, target = load_predictor(folder), target_kind(spec.inputs.target)
+    answers = [predict({name: columns[name] for name in spec.inputs.columns}) for columns in batches]
+    found = np.concatenate([target.predicted(answer, facts) for answer in answers])
+    predictions = found.reshape(len(found), -1)
+    own = read_classes(folder)
+    if target.ITEMS or own == facts.classes:
+        return predictions
+    # a class that the other model does not know has no probability
+    known = np.append(predictions, np.zeros((len(predictions), 1), predictions.dtype), axis=1)
+    return known[:, [own.index(name) if name in own else len(own) for name in facts.classes]]
 
 
 def _bless(output: Path, blessing: Any, model: Any, config: Any) -> None:
