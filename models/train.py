@@ -23,10 +23,13 @@ from models.targets import LabelFacts
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow_transform as tft
     from tfx.components.trainer.fn_args_utils import FnArgs
 
     from models.dataset import Columns
+
+    Array = np.ndarray[Any, Any]
 
 PROGRESS = logging.getLogger("penstock.progress")
 
@@ -67,9 +70,7 @@ def run_fn(arguments: "FnArgs") -> None:
     task = read_task(arguments, spec)
     places = Places(Path(arguments.model_run_dir), _checkpoint(arguments))
     base = Path(arguments.base_model) if spec.training.warm_start and arguments.base_model else None
-    network = train_network(task, places, base).network
-    with on(choose_device(spec.training)):
-        network = finish(network, task)
+    network = train_served(task, places, base)
     PROGRESS.info("exporting")
     export_model(network, spec, task.transform, task.facts, Path(arguments.serving_model_dir))
     if places.checkpoint:
@@ -97,6 +98,13 @@ def read_task(arguments: "FnArgs", spec: ModelSpec) -> Task:
     train = _load(arguments.train_files, spec, transform)
     evaluation = _load(arguments.eval_files, spec, transform)
     return Task(spec, transform, label_facts(spec, train[LABEL], transform), Splits(train, evaluation, LABEL))
+
+
+def train_served(task: Task, places: Places = NOWHERE, base: Path | None = None) -> "keras.Model":
+    """Return a network as it is served: trained as train_network does, then finished."""
+    network = train_network(task, places, base).network
+    with on(choose_device(task.spec.training)):
+        return finish(network, task)
 
 
 def train_network(task: Task, places: Places = NOWHERE, base: Path | None = None) -> Trained:
@@ -151,7 +159,24 @@ def _files(patterns: Sequence[str]) -> list[Path]:
 
 
 def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
-    """Return the transformed columns of a split as whole columns; rows of a class unseen in training are left out."""
+    """Return the columns of a split; rows of a class unseen in training are left out."""
+    columns = load_columns(patterns, spec, transform)
+    known = has_class(columns[LABEL], spec)
+    if known.all():
+        return columns
+    if not known.any():
+        msg = f"{patterns}: expected rows of the classes in the training split, found none"
+        raise TrainingError(msg)
+    logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
+    return {name: column[known] for name, column in columns.items()}
+
+
+def load_columns(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
+    """Return the transformed columns of the files as whole columns, in the order of the rows.
+
+    Raises:
+        TrainingError: labels are not what the target needs.
+    """
     import numpy as np
 
     raw = dense_batches(_files(patterns), spec.inputs.types, spec.inputs.lengths)
@@ -161,16 +186,17 @@ def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformO
         target = spec.inputs.target
         msg = f"{patterns}: {unfit} rows have a label that is missing or that {_ask(target)} does not take"
         raise TrainingError(msg)
-    kind, known = target_kind(spec.inputs.target), columns[LABEL] >= 0
-    if kind.ITEMS:
+    if target_kind(spec.inputs.target).ITEMS:
         columns[ITEM] = columns[LABEL]
-    if not kind.VOCABULARY or known.all():
-        return columns
-    if not known.any():
-        msg = f"{patterns}: expected rows of the classes in the training split, found none"
-        raise TrainingError(msg)
-    logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
-    return {name: column[known] for name, column in columns.items()}
+    return columns
+
+
+def has_class(labels: "Array", spec: ModelSpec) -> "Array":
+    """Return which transformed labels `[rows, ...]` are classes of the training split; all of a label without any."""
+    import numpy as np
+
+    is_class = target_kind(spec.inputs.target).VOCABULARY is not None and labels.ndim == 1
+    return labels >= 0 if is_class else np.ones(len(labels), bool)
 
 
 def _ask(target: Any) -> str:
