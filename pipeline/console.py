@@ -111,7 +111,7 @@ class ComponentProgress(logging.Handler):
             return
         elif record.name == "penstock.progress":
             self.detail = record.getMessage()
-            self.outcome = self.detail if self.detail.startswith("epoch") else self.outcome
+            self.outcome = self.detail if self.detail.startswith(("epoch", "over ")) else self.outcome
         else:
             return
         self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models.settings import Settings
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run
-from pipeline.metrics import SliceMetrics, read_metrics, undefined
+from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
 from pipeline.problem import Gate
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class RunResult(Settings):
         features: how many.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
+        folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
         blessed: whether the gates let the model through.
         refusals: which gates did not, in words.
@@ -69,6 +70,7 @@ class RunResult(Settings):
     features: int
     evaluated_split: str
     metrics: list[SliceMetrics]
+    folds: Folds | None
     data_gate: Verdict
     blessed: bool
     refusals: list[str]
@@ -109,6 +111,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         features=len(plan.spec.inputs.features),
         evaluated_split=judged(plan.problem.split),
         metrics=metrics,
+        folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
         blessed=blessed,
         refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),
