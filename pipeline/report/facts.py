@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from models.settings import Settings
 from pipeline.examples.load import ExamplesFolder, Loaded, load
 from pipeline.gate.verdict import Verdict
+from pipeline.metrics import Folds
 from pipeline.report.columns import ColumnFacts, read_column
 from pipeline.report.groups import Groups
 from pipeline.report.label import LabelFacts, class_sql, read_label
@@ -41,6 +42,7 @@ class Facts(Settings):
         label: the label by time and by slice.
         counts: of rows that did not come this far, or more than once.
         verdict: of the data gate; None if it did not run.
+        folds: metrics of the run's cross-validation; None without one.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
         refused: the quarantine; None if it is gone.
     """
@@ -56,6 +58,7 @@ class Facts(Settings):
     label: LabelFacts
     counts: Counts
     verdict: Verdict | None
+    folds: Folds | None = None
     table_anomalies: tuple[Anomaly, ...] | None
     refused: Refused | None
 
@@ -90,6 +93,7 @@ def read_facts(sources: ReportSources) -> Facts:
         label=label,
         counts=sources.counts,
         verdict=sources.verdict,
+        folds=sources.folds,
         table_anomalies=None
         if sources.anomalies is None
         else tuple(found for found in sources.anomalies if found.feature not in known),

@@ -5,6 +5,7 @@ from pathlib import Path
 from models.settings import Settings
 from pipeline.examples.load import Label
 from pipeline.gate.verdict import Verdict
+from pipeline.metrics import Folds
 from schemas.anomalies import Anomaly
 
 
@@ -43,6 +44,7 @@ class ReportSources(Settings):
         previous_run: id of that run, also if its examples are gone; empty without one.
         anomalies: where the data is not what the schema says; None if nobody looked.
         verdict: of the data gate; None if it did not run.
+        folds: metrics of the run's cross-validation; None without one.
         counts: of rows that did not come this far, or more than once.
         quarantine: Parquet files with the refused rows, as `pipeline.stage` keeps them; None if they are gone.
     """
@@ -60,5 +62,6 @@ class ReportSources(Settings):
     previous_run: str = ""
     anomalies: tuple[Anomaly, ...] | None = None
     verdict: Verdict | None = None
+    folds: Folds | None = None
     counts: Counts = Counts()
     quarantine: tuple[Path, ...] | None = ()
