@@ -158,7 +158,9 @@ def _predict(task: Task, columns: "Columns") -> "Array":
     import tensorflow as tf
 
     target, network = target_kind(task.spec.inputs.target), train_served(task)
-    answer = tf.function(lambda batch: target.answers(network(batch, training=False), task.facts), reduce_retracing=True)
+    answer = tf.function(
+        lambda batch: target.answers(network(batch, training=False), task.facts), reduce_retracing=True
+    )
     names, rows = [tensor.name for tensor in network.inputs], len(columns[TRANSFORMED_LABEL])
     parts = []
     with on(choose_device(task.spec.training)):
