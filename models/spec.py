@@ -94,8 +94,12 @@ class InputSpec(Settings):
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the features read, in their order."""
-        return columns_read(self.features)
+        """The columns of a request, in the order of the features that read them.
+
+        They are those of all features; where the label is an item, those of the features that tell of the query.
+        """
+        has_items = target_kind(self.target).ITEMS
+        return columns_read({name: each for name, each in self.features.items() if not has_items or _asks(each)})
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -122,6 +126,10 @@ class ModelSpec(Settings):
     inputs: InputSpec
     model: FamilyParams
     training: Training = Training()
+
+
+def _asks(params: Any) -> bool:
+    return bool(params.tower == "query")
 
 
 def columns_of(name: str, params: Any) -> tuple[str, ...]:

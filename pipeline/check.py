@@ -34,6 +34,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_family(problem, columns),
         *_tuning(problem),
         *_selection(problem, columns),
+        *_towers(problem),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -107,6 +108,17 @@ def _selection(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]
             yield ("feature_selection", "always", index), f"no feature '{name}'; near: {', '.join(near)}"
 
 
+def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield features of a tower that the model does not have, and that a query has none."""
+    target, features = target_kind(problem.target), problem.features or {}
+    items = [name for name, params in features.items() if params.tower == "item"]
+    if not target.ITEMS and not family(problem.model).TOWERS:
+        for name in items:
+            yield ("features", name, "tower"), "a tower of items needs family: two_tower or a target of kind: retrieval"
+    if target.ITEMS and len(items) == len(features) > 0:
+        yield ("features",), "retrieval: expected a feature that tells of the query (without tower: item), found none"
+
+
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:
     """Yield names of checks and limits that there are not, and limits that are none."""
     gate, known = problem.data_gate, discover("pipeline.gate.checks")
@@ -135,6 +147,11 @@ def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]
         yield ("target", "column"), f"a label must be one value a row, '{column.name}' is a list"
     if kind == "regression" and is_text:
         yield ("target", "column"), f"the label of {problem.target.kind} must be a number, '{column.name}' is text"
+    if hasattr(problem.target, "separator") and not is_text:
+        yield (
+            ("target", "column"),
+            f"several labels must be one text a row, '{column.name}' is {TYPES[column.raw_type]}",
+        )
     if kind == "multiclass" and column.raw_type == "float":
         yield ("target", "column"), f"a class must be text or a whole number, '{column.name}' is a number with decimals"
     if kind == "binary" and is_text and problem.target.positive is None:

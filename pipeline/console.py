@@ -114,7 +114,7 @@ class ComponentProgress(logging.Handler):
             return
         elif record.name == "penstock.progress":
             self.detail = record.getMessage()
-            self.outcome = self.detail if self.detail.startswith("epoch") else self.outcome
+            self.outcome = self.detail if self.detail.startswith(("epoch", "over ")) else self.outcome
             self.device = f" · {self.detail[3:]}" if record.msg == DEVICE else self.device
         else:
             return

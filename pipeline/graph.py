@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from google.protobuf import json_format
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -18,8 +19,10 @@ from tfx.types.channel import Channel
 
 from models.discovery import discover
 from models.search import Tuning, space_digest
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
+from pipeline import ingest
 from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
@@ -28,12 +31,12 @@ from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
-from pipeline.evaluation import build_eval_config
+from pipeline.evaluation import METRICS, build_eval_config
 from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
-from pipeline.ingest import Request
-from pipeline.problem import Problem
+from pipeline.metrics import FOLD
+from pipeline.problem import Evaluation, Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
@@ -60,7 +63,7 @@ class Plan(NamedTuple):
 
     problem: Problem
     spec: ModelSpec
-    request: Request
+    request: ingest.Request
     gate: GateRequest
     schema_file: Path | None
     slice_types: dict[str, str]
@@ -93,8 +96,9 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         baseline = _baseline(trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
         pusher = _pusher(plan, workspace, trainer, evaluator)
-    components = [*data.components, *ranking, transform, *start, trainer, baseline, evaluator, pusher]
-    return _pipeline(plan, workspace, components)
+        last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
+    components = [*ranking, transform, *start, trainer, baseline, evaluator, pusher, *last]
+    return _pipeline(plan, workspace, [*data.components, *components])
 
 
 def build_tuning_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
@@ -242,6 +246,25 @@ def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, evaluator: Evalu
     )
 
 
+def _cross_validation(plan: Plan, examples: Any, transform: Transform, pusher: Pusher) -> Any:
+    config = build_eval_config(Evaluation(slices=((FOLD,),)), plan.spec.inputs.target)
+    request = Request(
+        spec=plan.spec,
+        rows=plan.request,
+        folds=plan.problem.evaluation.folds,
+        eval_config=json_format.MessageToJson(config),
+        code=code_digest(cross_validation_modules(plan.spec)),
+    )
+    made = CrossValidation(
+        examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        request=request.model_dump_json(),
+    )
+    # nothing that is pushed depends on it, and it takes the longest
+    made.add_upstream_node(pusher)
+    return made
+
+
 def gate_modules() -> list[str]:
     """Return the modules whose change must run DataGate again."""
     return ["pipeline.components.data_gate", *(f"{CHECKS}.{name}" for name in discover(CHECKS))]
@@ -264,4 +287,11 @@ def trainer_modules(spec: ModelSpec) -> list[str]:
 
 def evaluator_modules(spec: ModelSpec) -> list[str]:
     """Return the modules whose change must run Evaluator again."""
-    return ["pipeline.components.evaluator", "pipeline.row_metrics", f"models.targets.{spec.inputs.target.kind}"]
+    metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
+    own = sorted({module for module in metrics if module})
+    return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]
+
+
+def cross_validation_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run CrossValidation again."""
+    return ["pipeline.components.cross_validation", *evaluator_modules(spec), *trainer_modules(spec)]

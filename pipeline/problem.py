@@ -41,10 +41,12 @@ class Evaluation(Settings):
     Attributes:
         slices: lists of columns; metrics are also computed for each combination of their values.
         gates: bounds by name of metric.
+        folds: of a cross-validation over train and eval, which tells how far the metrics can be trusted; None: none.
     """
 
     slices: tuple[tuple[str, ...], ...] = ()
     gates: dict[str, Gate] = Field(default_factory=dict)
+    folds: int | None = Field(default=None, ge=2)
 
 
 class DataGate(Settings):

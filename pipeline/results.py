@@ -9,7 +9,7 @@ from models.settings import Settings
 from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run
-from pipeline.metrics import SliceMetrics, read_metrics, undefined
+from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
 from pipeline.problem import Gate
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class RunResult(Settings):
         ranking: what they and those that were left out tell of the label; None if none was selected.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
+        folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
         blessed: whether the gates let the model through.
         refusals: which gates did not, in words.
@@ -72,6 +73,7 @@ class RunResult(Settings):
     ranking: Ranking | None = None
     evaluated_split: str
     metrics: list[SliceMetrics]
+    folds: Folds | None
     data_gate: Verdict
     blessed: bool
     refusals: list[str]
@@ -113,6 +115,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         ranking=plan.ranking,
         evaluated_split=judged(plan.problem.split),
         metrics=metrics,
+        folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
         blessed=blessed,
         refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),

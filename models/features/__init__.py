@@ -4,7 +4,7 @@ A kind is a module with the parts of `FeatureKind`. `transform` sees all columns
 tf.Transform analyses them together: its cost here is per analyzer, not per column (docs/adr/0002).
 """
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pydantic import model_validator
 
@@ -22,9 +22,11 @@ class Feature(Settings):
 
     Attributes:
         column: what it reads; left out, the column of its own name.
+        tower: what it tells of, where a model has two towers: who or what asks (`query`), or what is offered (`item`).
     """
 
     column: str | None = None
+    tower: Literal["query", "item"] = "query"
 
     @model_validator(mode="after")
     def _read_once(self) -> Self:

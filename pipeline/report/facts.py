@@ -10,6 +10,7 @@ from pipeline.examples.load import ExamplesFolder, Loaded, load
 from pipeline.examples.ranking import Ranking
 from pipeline.examples.summary import Summary, summarize
 from pipeline.gate.verdict import Verdict
+from pipeline.metrics import Folds
 from pipeline.report.columns import ColumnFacts, read_column
 from pipeline.report.label import LabelFacts, read_label
 from pipeline.report.refused import Refused, read_refused
@@ -44,6 +45,7 @@ class Facts(Settings):
         ranking: of the features, if they were selected.
         counts: of rows that did not come this far, or more than once.
         verdict: of the data gate; None if it did not run.
+        folds: metrics of the run's cross-validation; None without one.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
         refused: the quarantine; None if it is gone.
     """
@@ -60,6 +62,7 @@ class Facts(Settings):
     ranking: Ranking | None = None
     counts: Counts
     verdict: Verdict | None
+    folds: Folds | None = None
     table_anomalies: tuple[Anomaly, ...] | None
     refused: Refused | None
 
@@ -95,6 +98,7 @@ def read_facts(sources: ReportSources) -> Facts:
         ranking=sources.ranking,
         counts=sources.counts,
         verdict=sources.verdict,
+        folds=sources.folds,
         table_anomalies=None
         if sources.anomalies is None
         else tuple(found for found in sources.anomalies if found.feature not in known),

@@ -95,6 +95,7 @@ def _environment(template: str) -> "Environment":
     )
     added: dict[str, Any] = {"percent": words.percent, "count": words.count, "plural": words.plural}
     environment.filters.update(added)
+    environment.filters["metric"] = lambda value: words.decimal(value, 4)
     environment.globals.update({"color": charts.color, "share": words.share})
     return environment
 

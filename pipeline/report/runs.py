@@ -11,6 +11,7 @@ from pipeline.examples.load import Label
 from pipeline.examples.ranking import RANKING_FILE, Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run, find_maker, find_run, read_runs
+from pipeline.metrics import read_folds
 from pipeline.problem import LoadedProblem
 from pipeline.report.page import write_report
 from pipeline.report.sources import Counts, ReportSources
@@ -81,6 +82,7 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         ranking=_ranking(run),
         anomalies=_anomalies(run),
         verdict=verdict,
+        folds=read_folds(run),
         counts=_counts(examples, stages),
         quarantine=None
         if stages is None

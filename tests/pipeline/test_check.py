@@ -60,6 +60,18 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
         (f"{TARGET}\nfeatures: {{price: datetime}}", "a datetime feature must be a date"),
         (f"{TARGET}\nfeatures: {{sold: categorical}}", "features.sold: the label can't be a feature"),
         (
+            f"{TARGET}\nfeatures: {{price: numeric, shop: {{kind: categorical, tower: item}}}}",
+            "features.shop.tower: a tower of items needs family: two_tower or a target of kind: retrieval",
+        ),
+        (
+            "target: {column: shop, kind: retrieval}\nfeatures: {price: {kind: numeric, tower: item}}",
+            "features: retrieval: expected a feature that tells of the query (without tower: item), found none",
+        ),
+        (
+            "target: {column: vip, kind: multi_label}",
+            "target.column: several labels must be one text a row, 'vip' is a whole number",
+        ),
+        (
             f"{TARGET}\nsplit: {{by: time, column: dya}}",
             "sales.yaml:4: split.column: no column 'dya' in the table; near: day",
         ),
@@ -82,6 +94,21 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
 )
 def test_mistake_is_named_with_its_place(tmp_path, body, message):
     assert message in refuse(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{TARGET}\nmodel: {{family: two_tower}}",
+        "target: {column: sold, kind: retrieval}\nmodel: {family: dcn}",
+    ],
+)
+def test_features_of_items_where_there_is_a_tower_for_them(tmp_path, body):
+    loaded = load(tmp_path, f"{body}\nfeatures: {{price: numeric, shop: {{kind: categorical, tower: item}}}}")
+    columns = read_columns(loaded, whole=True)
+    check(loaded, columns)
+    asked = ["price"] if loaded.problem.target.kind == "retrieval" else ["price", "shop"]
+    assert resolve(loaded.problem, columns).inputs.columns == asked
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from pipeline.examples.load import Label
 from pipeline.examples.ranking import RankedFeature, Ranking
 from pipeline.gate.verdict import Finding, Verdict
+from pipeline.metrics import FoldMetric, Folds
 from pipeline.report.columns import ColumnFacts, Drift, Histogram, Part, TopValue
 from pipeline.report.facts import Facts, Series
 from pipeline.report.label import LabelFacts, Moment, SliceRow, SliceTable, Timeline
@@ -211,6 +212,18 @@ def test_names_and_values_are_escaped():
     shown = "".join(data for tag, data in page.texts if tag != "script")
     assert shown.count(EVIL) > 20
     assert not [name for _, each in page.elements for name in each if name.startswith("on")]
+
+
+def test_folds_are_a_table_and_what_is_not_defined_a_dash(html):
+    assert "Cross-validation" not in html
+    metric = FoldMetric(values=(0.81234, None, -1.5), mean=-0.34383, deviation=None)
+    folds = Folds(trained=(1200, 1300, 1400), judged=(600, 500, 400), metrics={"auc": metric})
+    page = Page(render_report(make_facts().model_copy(update={"folds": folds})))
+    cells = [data for tag, data in page.texts if tag in {"td", "b"}]
+    start = cells.index("−0.3438")
+    assert cells[start : start + 5] == ["−0.3438", "–", "0.8123", "–", "−1.5000"]
+    assert cells[start + 5 : start + 11] == ["600", "500", "400", "1,200", "1,300", "1,400"]
+    assert {"href": "#folds"} in list(page.find("a"))
 
 
 def test_a_page_of_little_is_a_page():
