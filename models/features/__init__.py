@@ -6,7 +6,7 @@ tf.Transform analyses them together: its cost here is per analyzer, not per colu
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from models.encoded import Encoded
 from models.raw import Takes
@@ -26,7 +26,7 @@ class Feature(Settings):
     """
 
     column: str | None = None
-    tower: Literal["query", "item"] = "query"
+    tower: Literal["query", "item"] = Field(default="query", exclude_if=lambda tower: bool(tower == "query"))
 
     @model_validator(mode="after")
     def _read_once(self) -> Self:
