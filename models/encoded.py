@@ -1,6 +1,6 @@
 """What a feature looks like to a network: a family gets these, never a feature's name."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -15,6 +15,7 @@ class Encoded(NamedTuple):
         size: how many ids there are, 0 without ids.
         steps: `[batch, length, units] float32` when the feature is a sequence, padded at the end, else None.
         mask: `[batch, length] bool`, which steps are there.
+        tower: what it tells of, where a model has two towers.
     """
 
     dense: "KerasTensor"
@@ -22,6 +23,7 @@ class Encoded(NamedTuple):
     size: int = 0
     steps: "KerasTensor | None" = None
     mask: "KerasTensor | None" = None
+    tower: Literal["query", "item"] = "query"
 
 
 def embedding_units(size: int) -> int:

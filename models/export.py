@@ -73,7 +73,9 @@ def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
     @tf.function(autograph=False)
     def named(**request: "tf.Tensor") -> "Tensors":
         raw = {names[safe]: from_request(value) for safe, value in request.items()}
-        return function(raw | {name: fit(raw[name], length) for name, length in inputs.lengths.items()})
+        return function(
+            raw | {name: fit(raw[name], inputs.lengths[name]) for name in inputs.columns if name in inputs.lengths}
+        )
 
     return named.get_concrete_function(**specs)
 
@@ -92,8 +94,9 @@ def _parsed(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def parsed(examples: "tf.Tensor") -> "Tensors":
         raw = tf.io.parse_example(examples, features)
-        for name, length in inputs.lengths.items():
-            raw[name] = fit(raw[name].to_tensor(MISSING[inputs.types[name]]), length)
+        for name in inputs.columns:
+            if name in inputs.lengths:
+                raw[name] = fit(raw[name].to_tensor(MISSING[inputs.types[name]]), inputs.lengths[name])
         return function(raw)
 
     return parsed.get_concrete_function()

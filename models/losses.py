@@ -91,6 +91,60 @@ def gamma_deviance(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
     return result
 
 
+def label_loss(positive_weight: float) -> Loss:
+    """Return (labels `[batch, labels]` 0 or 1, probabilities `[batch, labels]`) -> `[batch]`: mean cross-entropy.
+
+    A label that is there counts `positive_weight` times.
+    """
+    import keras
+
+    def loss(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
+        label = keras.ops.cast(label, "float32")
+        # one label at a time: Keras means over the last axis
+        values = keras.losses.binary_crossentropy(label[..., None], keras.ops.expand_dims(prediction, -1))
+        return keras.ops.mean(values * (1 + (positive_weight - 1) * label), axis=-1)
+
+    return loss
+
+
+def in_batch_softmax(counts: Sequence[int], temperature: float) -> Loss:
+    """Return (item id `[batch]`, vectors of query and item `[batch, 2, units]`) -> `[batch]`: softmax cross-entropy.
+
+    The wrong items of a query are those of the batch's other rows. An item is among them as often as it is in the data,
+    so the logarithm of its share is taken from its score (Yi et al. 2019, section 3); with equal `counts` nothing is.
+    """
+    import keras
+
+    def loss(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
+        ids = keras.ops.reshape(keras.ops.cast(label, "int32"), (-1,))
+        seen = keras.ops.take(keras.ops.convert_to_tensor(counts, "float32"), ids)
+        scores = _scores(prediction, ids) / temperature - keras.ops.log(keras.ops.maximum(seen, 1.0) / sum(counts))
+        return keras.ops.logsumexp(scores, axis=1) - keras.ops.diagonal(scores)
+
+    return loss
+
+
+def rank_in_batch(best: int) -> Loss:
+    """Return the same -> `[batch]`, 1.0 where the row's item is among the `best` nearest items of the batch."""
+    import keras
+
+    def hit(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
+        scores = _scores(prediction, keras.ops.reshape(keras.ops.cast(label, "int32"), (-1,)))
+        nearer = keras.ops.sum(keras.ops.cast(scores > keras.ops.diagonal(scores)[:, None], "int32"), axis=1)
+        return keras.ops.cast(nearer < best, "float32")
+
+    return hit
+
+
+def _scores(vectors: "tf.Tensor", ids: "tf.Tensor") -> "tf.Tensor":
+    """Return the products of each query with each item, `[batch, batch]`; the same item in another row has none."""
+    import keras
+
+    scores = keras.ops.matmul(vectors[:, 0], keras.ops.transpose(vectors[:, 1]))
+    again = keras.ops.cast(ids[:, None] == ids, "float32") - keras.ops.eye(keras.ops.shape(ids)[0])
+    return scores - 1e4 * again
+
+
 def class_weights(setting: Any, names: Sequence[str], counts: Sequence[float]) -> list[float]:
     """Return the weight of each class.
 

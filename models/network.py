@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from models.items import ITEM, paired
 from models.optimizer import build_optimizer
 from models.preprocess import transformed_name
 from models.raw import safe_name
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def build_network(
     spec: ModelSpec, transformed: "dict[str, tf.TensorSpec]", sizes: dict[str, int], facts: LabelFacts
 ) -> "keras.Model":
-    """Return the network from the transformed columns to the prediction.
+    """Return the network from the transformed columns to the prediction; of an item its id is a column, too.
 
     Args:
         spec: the model.
@@ -32,9 +33,15 @@ def build_network(
         column = transformed_name(name)
         described = transformed[column]
         columns[column] = keras.Input(described.shape[1:], dtype=described.dtype.name, name=column)
-        encoded.append(feature_kind(params).encode(columns[column], params, column, sizes.get(name, 0)))
+        feature = feature_kind(params).encode(columns[column], params, column, sizes.get(name, 0))
+        encoded.append(feature._replace(tower=params.tower))
     target = target_kind(spec.inputs.target)
-    outputs = family(spec.model).build(encoded, spec.model, target.units(spec.inputs.target, facts))
+    asked = [feature for feature in encoded if not target.ITEMS or feature.tower == "query"]
+    outputs = family(spec.model).build(asked, spec.model, target.units(spec.inputs.target, facts))
+    if target.ITEMS:
+        columns[ITEM] = keras.Input((), dtype="int64", name=ITEM)
+        told = [feature for feature in encoded if feature.tower == "item"]
+        outputs = paired(outputs, columns[ITEM], told, spec, len(facts.classes))
     prediction = target.head(outputs, spec.inputs.target, facts)
     return keras.Model(columns, prediction, name=spec.model.family)
 

@@ -94,8 +94,12 @@ class InputSpec(Settings):
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the features read, in their order."""
-        return columns_read(self.features)
+        """The columns of a request, in the order of the features that read them.
+
+        They are those of all features; where the label is an item, those of the features that tell of the query.
+        """
+        has_items = target_kind(self.target).ITEMS
+        return columns_read({name: each for name, each in self.features.items() if not has_items or _asks(each)})
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -124,9 +128,13 @@ class ModelSpec(Settings):
     training: Training = Training()
 
 
+def _asks(params: Any) -> bool:
+    return bool(params.tower == "query")
+
+
 def columns_of(name: str, params: Any) -> tuple[str, ...]:
     """Return the columns that a feature reads: those that its settings name, else the one of its name."""
-    return tuple(getattr(params, "columns", None) or (name,))
+    return tuple(getattr(params, "columns", None) or (getattr(params, "column", None) or name,))
 
 
 def columns_read(features: dict[str, Any]) -> list[str]:

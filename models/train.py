@@ -15,6 +15,7 @@ from models.fit.feed import Course, default_batch_size
 from models.fit.guard import check_columns
 from models.fit.loop import NOWHERE, Places, Splits, fit
 from models.fit.warm_start import warm_start
+from models.items import ITEM, retriever
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.preprocess import LABEL
 from models.spec import ModelSpec, target_kind
@@ -22,10 +23,13 @@ from models.targets import LabelFacts
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import tensorflow_transform as tft
     from tfx.components.trainer.fn_args_utils import FnArgs
 
     from models.dataset import Columns
+
+    Array = np.ndarray[Any, Any]
 
 PROGRESS = logging.getLogger("penstock.progress")
 
@@ -66,13 +70,19 @@ def run_fn(arguments: "FnArgs") -> None:
     task = read_task(arguments, spec)
     places = Places(Path(arguments.model_run_dir), _checkpoint(arguments))
     base = Path(arguments.base_model) if spec.training.warm_start and arguments.base_model else None
-    network = train_network(task, places, base).network
-    with on(choose_device(spec.training)):
-        network = calibrated(network, spec, task.facts, task.splits.evaluation, LABEL)
+    network = train_served(task, places, base)
     PROGRESS.info("exporting")
     export_model(network, spec, task.transform, task.facts, Path(arguments.serving_model_dir))
     if places.checkpoint:
         drop_state(places.checkpoint)
+
+
+def finish(network: "keras.Model", task: Task) -> "keras.Model":
+    """Return the network as it is served: calibrated, or with the search over all items."""
+    spec, facts, splits = task.spec, task.facts, task.splits
+    if target_kind(spec.inputs.target).ITEMS:
+        return retriever(network, spec, facts, splits.train)
+    return calibrated(network, spec, facts, splits.evaluation, LABEL)
 
 
 def read_task(arguments: "FnArgs", spec: ModelSpec) -> Task:
@@ -88,6 +98,13 @@ def read_task(arguments: "FnArgs", spec: ModelSpec) -> Task:
     train = _load(arguments.train_files, spec, transform)
     evaluation = _load(arguments.eval_files, spec, transform)
     return Task(spec, transform, label_facts(spec, train[LABEL], transform), Splits(train, evaluation, LABEL))
+
+
+def train_served(task: Task, places: Places = NOWHERE, base: Path | None = None) -> "keras.Model":
+    """Return a network as it is served: trained as train_network does, then finished."""
+    network = train_network(task, places, base).network
+    with on(choose_device(task.spec.training)):
+        return finish(network, task)
 
 
 def train_network(task: Task, places: Places = NOWHERE, base: Path | None = None) -> Trained:
@@ -142,7 +159,24 @@ def _files(patterns: Sequence[str]) -> list[Path]:
 
 
 def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
-    """Return the transformed columns of a split as whole columns; rows of a class unseen in training are left out."""
+    """Return the columns of a split; rows of a class unseen in training are left out."""
+    columns = load_columns(patterns, spec, transform)
+    known = has_class(columns[LABEL], spec)
+    if known.all():
+        return columns
+    if not known.any():
+        msg = f"{patterns}: expected rows of the classes in the training split, found none"
+        raise TrainingError(msg)
+    logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
+    return {name: column[known] for name, column in columns.items()}
+
+
+def load_columns(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformOutput") -> "Columns":
+    """Return the transformed columns of the files as whole columns, in the order of the rows.
+
+    Raises:
+        TrainingError: labels are not what the target needs.
+    """
     import numpy as np
 
     raw = dense_batches(_files(patterns), spec.inputs.types, spec.inputs.lengths)
@@ -152,14 +186,17 @@ def _load(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTransformO
         target = spec.inputs.target
         msg = f"{patterns}: {unfit} rows have a label that is missing or that {_ask(target)} does not take"
         raise TrainingError(msg)
-    known = columns[LABEL] >= 0
-    if not target_kind(spec.inputs.target).VOCABULARY or known.all():
-        return columns
-    if not known.any():
-        msg = f"{patterns}: expected rows of the classes in the training split, found none"
-        raise TrainingError(msg)
-    logging.getLogger(__name__).warning("%s: %d rows of a class unseen in training", patterns, (~known).sum())
-    return {name: column[known] for name, column in columns.items()}
+    if target_kind(spec.inputs.target).ITEMS:
+        columns[ITEM] = columns[LABEL]
+    return columns
+
+
+def has_class(labels: "Array", spec: ModelSpec) -> "Array":
+    """Return which transformed labels `[rows, ...]` are classes of the training split; all of a label without any."""
+    import numpy as np
+
+    is_class = target_kind(spec.inputs.target).VOCABULARY is not None and labels.ndim == 1
+    return labels >= 0 if is_class else np.ones(len(labels), bool)
 
 
 def _ask(target: Any) -> str:
@@ -176,12 +213,12 @@ def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> 
 
 
 def label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput") -> LabelFacts:
-    """Return what the transformed labels `[rows]` of the training split say."""
+    """Return what the transformed labels `[rows]`, or `[rows, classes]`, of the training split say."""
     import numpy as np
 
     vocabulary = target_kind(spec.inputs.target).VOCABULARY
     if vocabulary:
         classes = tuple(name.decode() for name in transform.vocabulary_by_name(vocabulary))
-        counts = np.bincount(labels[labels >= 0], minlength=len(classes))
+        counts = labels.sum(axis=0) if labels.ndim > 1 else np.bincount(labels[labels >= 0], minlength=len(classes))
         return LabelFacts(classes, counts=tuple(int(count) for count in counts))
     return LabelFacts((), float(labels.mean(dtype="float64")), float(labels.std(dtype="float64")) or 1.0)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.discovery import discover
+from models.search import objectives, search_space
 from models.spec import columns_of, columns_read, family, feature_kind, target_kind
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
@@ -31,6 +32,9 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_metrics(problem),
         *_data_gate(problem),
         *_family(problem, columns),
+        *_tuning(problem),
+        *_selection(problem, columns),
+        *_towers(problem),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -50,7 +54,8 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     """Yield each column that the problem names and the table does not have."""
     named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
     for name, params in (problem.features or {}).items():
-        keys: Keys = ("features", name, "columns") if getattr(params, "columns", None) else ("features", name)
+        key = next((key for key in ("columns", "column") if getattr(params, key, None)), "")
+        keys: Keys = ("features", name, key) if key else ("features", name)
         named += [(keys, column) for column in columns_of(name, params)]
     named += [(("split", "column"), name) for name in split_columns(problem.split)]
     for index, columns_of_slice in enumerate(problem.evaluation.slices):
@@ -81,6 +86,39 @@ def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
         )
 
 
+def _tuning(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield an objective that training does not show, and a space that the model does not have."""
+    if problem.tuning is None:
+        return
+    known, objective = objectives(problem.target), problem.tuning.objective
+    if objective not in known:
+        yield ("tuning", "objective"), f"expected one of {', '.join(known)}, received '{objective}'"
+    try:
+        search_space(problem.model, problem.training, problem.tuning)
+    except ValueError as error:
+        yield ("tuning", "space"), str(error)
+
+
+def _selection(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield features that shall stay and that there are not."""
+    known = list(problem.features or columns)
+    for index, name in enumerate(problem.feature_selection.always if problem.feature_selection else ()):
+        if name not in known or name == problem.target.column:
+            near = difflib.get_close_matches(name, known, 3) or known[:8]
+            yield ("feature_selection", "always", index), f"no feature '{name}'; near: {', '.join(near)}"
+
+
+def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield features of a tower that the model does not have, and that a query has none."""
+    target, features = target_kind(problem.target), problem.features or {}
+    items = [name for name, params in features.items() if params.tower == "item"]
+    if not target.ITEMS and not family(problem.model).TOWERS:
+        for name in items:
+            yield ("features", name, "tower"), "a tower of items needs family: two_tower or a target of kind: retrieval"
+    if target.ITEMS and len(items) == len(features) > 0:
+        yield ("features",), "retrieval: expected a feature that tells of the query (without tower: item), found none"
+
+
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:
     """Yield names of checks and limits that there are not, and limits that are none."""
     gate, known = problem.data_gate, discover("pipeline.gate.checks")
@@ -109,6 +147,11 @@ def _label(problem: Problem, column: SchemaColumn) -> Iterator[tuple[Keys, str]]
         yield ("target", "column"), f"a label must be one value a row, '{column.name}' is a list"
     if kind == "regression" and is_text:
         yield ("target", "column"), f"the label of {problem.target.kind} must be a number, '{column.name}' is text"
+    if hasattr(problem.target, "separator") and not is_text:
+        yield (
+            ("target", "column"),
+            f"several labels must be one text a row, '{column.name}' is {TYPES[column.raw_type]}",
+        )
     if kind == "multiclass" and column.raw_type == "float":
         yield ("target", "column"), f"a class must be text or a whole number, '{column.name}' is a number with decimals"
     if kind == "binary" and is_text and problem.target.positive is None:

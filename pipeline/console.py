@@ -15,6 +15,8 @@ import absl.logging
 from rich.console import Console
 from rich.status import Status
 
+DEVICE = "on %s"
+"""How the Trainer says what it trains on."""
 RUNNING, FINISHED, CACHED = "Component %s is running.", "Component %s is finished.", "A cached execution"
 SILENT = ("Skipping execution for", "Running as an resolver node")
 """Components that do not run, and those that only look something up, get no line."""
@@ -98,13 +100,14 @@ class ComponentProgress(logging.Handler):
         super().__init__(logging.INFO)
         self.console, self.status = console, status
         self.component, self.started, self.cached, self.silent = "", 0.0, False, False
-        self.detail, self.outcome = "", ""
+        self.detail, self.outcome, self.device = "", "", ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow TFX's own messages, and ours."""
         if record.msg == RUNNING:
             self.component, self.started = record.getMessage().split()[1], time.monotonic()
-            self.cached, self.silent, self.detail, self.outcome = False, False, "", ""
+            self.cached, self.silent = False, False
+            self.detail, self.outcome, self.device = "", "", ""
         elif str(record.msg).startswith(CACHED):
             self.cached = True
         elif str(record.msg).startswith(SILENT):
@@ -114,7 +117,8 @@ class ComponentProgress(logging.Handler):
             return
         elif record.name == "penstock.progress":
             self.detail = record.getMessage()
-            self.outcome = self.detail if self.detail.startswith("epoch") else self.outcome
+            self.outcome = self.detail if self.detail.startswith(("epoch", "over ")) else self.outcome
+            self.device = f" · {self.detail[3:]}" if record.msg == DEVICE else self.device
         else:
             return
         self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")
@@ -125,7 +129,7 @@ class ComponentProgress(logging.Handler):
         seconds = time.monotonic() - self.started
         how = "[dim]cached[/dim]" if self.cached else f"{seconds:6.1f} s"
         self.console.print(
-            f"  [green]✓[/green] {self.component:<16} {how:>8}  [dim]{self.outcome}[/dim]", highlight=False
+            f"  [green]✓[/green] {self.component:<16} {how:>8}  [dim]{self.outcome}{self.device}[/dim]", highlight=False
         )
 
 

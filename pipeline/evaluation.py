@@ -22,18 +22,21 @@ class Metric(NamedTuple):
         module: where it is; empty for TFMA's own.
         higher_is_better: direction.
         settings: fields of the target that it needs.
+        ranks: it says how rows of one class rank among those of the other, which means nothing where there is one class
+            alone; TFMA calls that 0.
     """
 
     tfma: str
     module: str = ""
     higher_is_better: bool = True
     settings: tuple[str, ...] = ()
+    ranks: bool = False
 
 
 OURS = "pipeline.row_metrics"
 METRICS = {
-    "auc": Metric("AUC"),
-    "pr_auc": Metric("AUCPrecisionRecall"),
+    "auc": Metric("AUC", ranks=True),
+    "pr_auc": Metric("AUCPrecisionRecall", ranks=True),
     "accuracy": Metric("BinaryAccuracy"),
     "precision": Metric("Precision"),
     "recall": Metric("Recall"),
@@ -46,6 +49,16 @@ METRICS = {
     "r2": Metric("RSquared", OURS),
     "pinball": Metric("Pinball", OURS, higher_is_better=False, settings=("quantiles",)),
     "coverage": Metric("Coverage", OURS),
+    "macro_auc": Metric("MacroAUC", "pipeline.label_metrics", ranks=True),
+    "micro_f1": Metric("MicroF1", "pipeline.label_metrics"),
+    "micro_precision": Metric("MicroPrecision", "pipeline.label_metrics"),
+    "micro_recall": Metric("MicroRecall", "pipeline.label_metrics"),
+    "label_log_loss": Metric("LabelLogLoss", "pipeline.label_metrics", higher_is_better=False),
+    "exact_match": Metric("ExactMatch", "pipeline.label_metrics"),
+    "recall_at_10": Metric("RecallAt10", "pipeline.item_metrics"),
+    "ndcg_at_10": Metric("NDCGAt10", "pipeline.item_metrics"),
+    "recall_at_k": Metric("RecallAtK", "pipeline.item_metrics"),
+    "ndcg_at_k": Metric("NDCGAtK", "pipeline.item_metrics"),
     "example_count": Metric("ExampleCount"),
 }
 """Metrics in the order they are shown."""

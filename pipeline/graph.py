@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from google.protobuf import json_format
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -18,20 +19,24 @@ from tfx.types.channel import Channel
 
 from models.discovery import discover
 from models.search import Tuning, space_digest
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
+from pipeline import ingest
 from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
+from pipeline.components.feature_ranking import FeatureRanking
 from pipeline.components.pusher import Pusher, PushRequest
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
-from pipeline.evaluation import build_eval_config
+from pipeline.evaluation import METRICS, build_eval_config
+from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
-from pipeline.ingest import Request
-from pipeline.problem import Problem
+from pipeline.metrics import FOLD
+from pipeline.problem import Evaluation, Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
@@ -54,17 +59,19 @@ class Plan(NamedTuple):
         run_id: makes the push check run in each run.
         stages: what was read of the source.
         lock: digest of the lock file.
+        ranking: of the features, if they were selected.
     """
 
     problem: Problem
     spec: ModelSpec
-    request: Request
+    request: ingest.Request
     gate: GateRequest
     schema_file: Path | None
     slice_types: dict[str, str]
     run_id: str
     stages: tuple[Stage, ...]
     lock: str = ""
+    ranking: Ranking | None = None
 
 
 class _Data(NamedTuple):
@@ -84,13 +91,16 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
     """Return the pipeline; run it with a runner of pipeline.runners."""
     data = _data(plan)
     with data.passed():
+        ranking = [_ranking(plan.ranking, data.examples)] if plan.ranking else []
         transform = _transform(plan, data.examples, data.schema)
         start = [_warm_start(data.examples)] if plan.spec.training.warm_start else []
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
         baseline = _baseline(trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
         pusher = _pusher(plan, workspace, data, (trainer, evaluator))
-    return _pipeline(plan, workspace, [*data.components, transform, *start, trainer, baseline, evaluator, pusher])
+        last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
+    components = [*ranking, transform, *start, trainer, baseline, evaluator, pusher, *last]
+    return _pipeline(plan, workspace, [*data.components, *components])
 
 
 def build_tuning_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
@@ -140,6 +150,10 @@ def _previous_data(examples: Any) -> Resolver:
     return Resolver(
         strategy_class=PreviousVerdict, examples=examples.outputs["examples"], verdict=Channel(type=DataVerdict)
     ).with_id("PreviousData")
+
+
+def _ranking(ranking: Ranking, examples: Any) -> Any:
+    return FeatureRanking(examples=examples.outputs["examples"], content=ranking.model_dump_json())
 
 
 def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:
@@ -243,6 +257,25 @@ def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[T
     )
 
 
+def _cross_validation(plan: Plan, examples: Any, transform: Transform, pusher: Pusher) -> Any:
+    config = build_eval_config(Evaluation(slices=((FOLD,),)), plan.spec.inputs.target)
+    request = Request(
+        spec=plan.spec,
+        rows=plan.request,
+        folds=plan.problem.evaluation.folds,
+        eval_config=json_format.MessageToJson(config),
+        code=code_digest(cross_validation_modules(plan.spec)),
+    )
+    made = CrossValidation(
+        examples=examples.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        request=request.model_dump_json(),
+    )
+    # nothing that is pushed depends on it, and it takes the longest
+    made.add_upstream_node(pusher)
+    return made
+
+
 def made_by(spec: ModelSpec) -> list[str]:
     """Return the modules that a model is made by, from the rows that were read to the metrics."""
     return [
@@ -275,4 +308,11 @@ def trainer_modules(spec: ModelSpec) -> list[str]:
 
 def evaluator_modules(spec: ModelSpec) -> list[str]:
     """Return the modules whose change must run Evaluator again."""
-    return ["pipeline.components.evaluator", "pipeline.row_metrics", f"models.targets.{spec.inputs.target.kind}"]
+    metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
+    own = sorted({module for module in metrics if module})
+    return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]
+
+
+def cross_validation_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run CrossValidation again."""
+    return ["pipeline.components.cross_validation", *evaluator_modules(spec), *trainer_modules(spec)]

@@ -6,6 +6,7 @@ in the order of their names, hold the same rows in the same order however many t
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,8 +88,7 @@ def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
     Raises:
         InputError: a split is empty.
     """
-    with connect() as connection:
-        connection.execute(f"CREATE TEMP VIEW rows AS {_labelled(request)}").fetchall()
+    with open_rows(request) as connection:
         found = cuts(request.split, connection, "rows")
         split = expression(request.split, found)
         counted = connection.sql(f"SELECT {split}, count(*) FROM rows GROUP BY 1").fetchall()
@@ -98,6 +98,21 @@ def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
     _check(rows)
     parts = [part for name, count in rows.items() for part in _parts(request, found, name, count, folder)]
     return parts, Counts(rows, {}, total - sum(rows.values()), overlap)
+
+
+def train_rows(connection: "duckdb.DuckDBPyConnection", request: Request, wanted: Sequence[str]) -> str:
+    """Return SQL of a table with the `wanted` columns of the rows that will be the train split; nothing is read yet."""
+    found = cuts(request.split, connection, f"({_labelled(request)})")
+    chosen = f"{expression(request.split, found)} = 'train'"
+    return f"(SELECT {', '.join(map(identifier, wanted))} FROM ({_labelled(request)}) WHERE {chosen})"
+
+
+@contextmanager
+def open_rows(request: Request) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Yield a connection whose view `rows` has the rows with a label, and the column HASH."""
+    with connect() as connection:
+        connection.execute(f"CREATE TEMP VIEW rows AS {_labelled(request)}").fetchall()
+        yield connection
 
 
 def _overlap(connection: "duckdb.DuckDBPyConnection", request: Request, split: str) -> int:

@@ -7,11 +7,13 @@ from typing import NamedTuple
 from models.spec import columns_read
 from pipeline.check import check
 from pipeline.errors import InputError, name_full_disk
+from pipeline.ingest import Request, open_rows
 from pipeline.problem import LoadedProblem
 from pipeline.quarantine import refuse_excess, write_quarantine
 from pipeline.reader import Reading
 from pipeline.resolve import Columns, given_types, schema_columns, table_columns
 from pipeline.spans import Span, choose, find_spans, has_spans
+from pipeline.splits.folds import find_fault, read_folds
 from pipeline.sql import identifier, quote
 from pipeline.stage import Stage, keep_only, rows_files, stage
 from pipeline.tables import connect
@@ -66,6 +68,7 @@ def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = No
     if not curated:
         check(loaded, columns)
     _refuse_missing(loaded, columns, stages[0])
+    _check_folds(loaded, stages, workspace)
     newest = spans[-1] if spans else None
     return Prepared(
         columns,
@@ -136,3 +139,16 @@ def _check_label(loaded: LoadedProblem, files: Sequence[Path]) -> None:
     if classes == 1:
         message = f"'{name}' has one class only, {value!r} in all {labelled:,} rows: nothing to learn"
         raise InputError(loaded.complain(("target", "column"), message))
+
+
+def _check_folds(loaded: LoadedProblem, stages: Sequence[Stage], workspace: Workspace) -> None:
+    """Refuse a cross-validation whose folds can't all have rows."""
+    problem = loaded.problem
+    if problem.evaluation.folds is None:
+        return
+    digests = tuple(each.digest for each in stages)
+    request = Request(stages=digests, folder=workspace.stages, split=problem.split, label=problem.target.column)
+    with open_rows(request) as connection:
+        fault = find_fault(read_folds(connection, "rows", problem.split, problem.evaluation.folds))
+    if fault:
+        raise InputError(loaded.complain(("evaluation", "folds"), fault))

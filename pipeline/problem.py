@@ -1,9 +1,9 @@
 """Problem: the whole YAML as one frozen object."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, ValidationError
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
 
 from models.discovery import discover, union
 from models.search import Tuning
@@ -41,10 +41,12 @@ class Evaluation(Settings):
     Attributes:
         slices: lists of columns; metrics are also computed for each combination of their values.
         gates: bounds by name of metric.
+        folds: of a cross-validation over train and eval, which tells how far the metrics can be trusted; None: none.
     """
 
     slices: tuple[tuple[str, ...], ...] = ()
     gates: dict[str, Gate] = Field(default_factory=dict)
+    folds: int | None = Field(default=None, ge=2)
 
 
 class DataGate(Settings):
@@ -63,6 +65,27 @@ class DataGate(Settings):
     ignore: tuple[str, ...] = ()
     limits: dict[str, dict[str, float]] = Field(default_factory=dict)
     serving: str | None = None
+
+
+class FeatureSelection(Settings):
+    """Which features the model has: those that tell most of the label (mutual information on the train split).
+
+    Attributes:
+        keep: so many, of those that can be measured.
+        min_bits: none that tells less.
+        always: features that stay, whatever they tell.
+    """
+
+    keep: PositiveInt | None = None
+    min_bits: float = Field(default=0.0, ge=0)
+    always: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_bound(self) -> Self:
+        if self.keep is None and not self.min_bits:
+            msg = "expected keep, min_bits or both"
+            raise ValueError(msg)
+        return self
 
 
 class Push(Settings):
@@ -92,6 +115,7 @@ class Problem(Settings):
         schema_file: the curated schema; left out, TFX infers one in each run.
         target: the label and its kind.
         features: settings by column; left out, every column of the schema is used by its type.
+        feature_selection: which of them the model has; left out: all.
         model: the network.
         training: how it is trained.
         data_gate: what its data must be like.
@@ -106,6 +130,7 @@ class Problem(Settings):
     schema_file: str | None = Field(default=None, alias="schema")
     target: TargetParams
     features: Annotated[dict[str, FeatureParams] | None, BeforeValidator(_spell_out)] = None
+    feature_selection: FeatureSelection | None = None
     model: FamilyParams = Field(default={"family": "mlp"}, validate_default=True)
     training: Training = Training()
     data_gate: DataGate = DataGate()

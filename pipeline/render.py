@@ -14,7 +14,7 @@ from pipeline.evaluation import METRICS
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
-    from pipeline.metrics import SliceMetrics
+    from pipeline.metrics import Folds, SliceMetrics
     from pipeline.results import RunResult
     from pipeline.validation.report import Report
 
@@ -24,6 +24,7 @@ SCHEMAS = {
     "inferred": "inferred from the data itself; keep it: penstock schema infer {}",
 }
 SHOWN_SLICES = 24
+SHOWN_FEATURES = 6
 SMALL_SLICE = 100
 HEADLINE_METRICS = 4
 ROW_CHARACTERS = 80
@@ -49,6 +50,7 @@ def render_result(result: "RunResult", problem: Path, report: Path | None = None
         _headline(result, problem),
         _times(result),
         render_metrics(result.metrics, f"Metrics on the {result.evaluated_split} split"),
+        *([render_folds(result.folds)] if result.folds else []),
         _verdict(result, report),
         _next_steps(result, problem),
     )
@@ -63,12 +65,22 @@ def _headline(result: "RunResult", problem: Path) -> Text:
         **({"spans": ", ".join(result.spans)} if result.spans else {}),
         "splits": splits,
         **_faults(result),
-        "features": str(result.features),
+        "features": _features(result),
         "schema": SCHEMAS[result.data_gate.schema_source].format(relative(problem.resolve())),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
     return Text.assemble((result.problem, "bold"), "\n", lines, "\n")
+
+
+def _features(result: "RunResult") -> str:
+    """Return how many there are, and which were left out."""
+    dropped = result.ranking.dropped if result.ranking else []
+    if not dropped:
+        return str(result.features)
+    more = ["..."] if len(dropped) > SHOWN_FEATURES else []
+    told = ", ".join([*dropped[:SHOWN_FEATURES], *more])
+    return f"{result.features} of {result.features + len(dropped)}; these tell less of the label: {told}"
 
 
 def _faults(result: "RunResult") -> dict[str, str]:
@@ -126,6 +138,18 @@ def render_metrics(metrics: "Sequence[SliceMetrics]", title: str) -> RenderableT
         hidden = len(slices) - len(shown[:SHOWN_SLICES])
         parts.append(Text(f"{hidden} more slices, most below {SMALL_SLICE} rows: --json shows all\n", style="dim"))
     return Group(*parts)
+
+
+def render_folds(folds: "Folds") -> RenderableType:
+    """Return mean and standard deviation of each metric over the folds, and each fold's value."""
+    made = table("metric", "mean ± sd", "by fold", title=f"Metrics over {len(folds.judged)} folds of train and eval")
+    made.columns[2].justify = "left"
+    for name in [name for name in METRICS if name in folds.metrics]:
+        metric = folds.metrics[name]
+        mean, deviation = (_number(value) or "–" for value in (metric.mean, metric.deviation))
+        values = "  ".join(_number(value) or "–" for value in metric.values)
+        made.add_row(name, Text(f"{mean} ± {deviation}", style="bold"), Text(values, style="dim"))
+    return Group(Text(), made)
 
 
 def _slices(slices: "Sequence[SliceMetrics]", names: list[str]) -> Table:

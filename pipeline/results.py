@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run
-from pipeline.metrics import SliceMetrics, read_metrics, undefined
+from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
 from pipeline.problem import Gate
 
 if TYPE_CHECKING:
@@ -46,8 +47,10 @@ class RunResult(Settings):
         rows_overlapping: outside of the train split, that equal a training row.
         spans: that were read; empty without spans.
         features: how many.
+        ranking: what they and those that were left out tell of the label; None if none was selected.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
+        folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
         blessed: whether the gates let the model through.
         refusals: which gates did not, in words.
@@ -68,8 +71,10 @@ class RunResult(Settings):
     rows_overlapping: int
     spans: tuple[str, ...]
     features: int
+    ranking: Ranking | None = None
     evaluated_split: str
     metrics: list[SliceMetrics]
+    folds: Folds | None
     data_gate: Verdict
     blessed: bool
     refusals: list[str]
@@ -109,8 +114,10 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         rows_overlapping=examples["rows_overlapping"].int_value,
         spans=plan.request.spans,
         features=len(plan.spec.inputs.features),
+        ranking=plan.ranking,
         evaluated_split=judged(plan.problem.split),
         metrics=metrics,
+        folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
         blessed=blessed,
         refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),

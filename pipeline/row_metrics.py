@@ -61,35 +61,37 @@ def _computations(
     ]
 
 
-def _mean(totals: Array) -> float:
+def mean(totals: Array) -> float:
+    """Return a sum over the number that it is of; NaN of none."""
     return float(totals[0] / totals[1]) if totals[1] else float("nan")
 
 
-def _count(values: Array) -> Array:
+def count(values: Array) -> Array:
+    """Return the sum of `[rows]` values, and how many there are."""
     return np.array([values.sum(), len(values)])
 
 
 def _log_loss(labels: Array, predictions: Array) -> Array:
     probability = predictions[:, 0].clip(1e-7, 1 - 1e-7)
-    return _count(-np.where(labels > 0.5, np.log(probability), np.log1p(-probability)))
+    return count(-np.where(labels > 0.5, np.log(probability), np.log1p(-probability)))
 
 
 def _class_accuracy(labels: Array, predictions: Array) -> Array:
-    return _count(predictions.argmax(axis=1) == labels)
+    return count(predictions.argmax(axis=1) == labels)
 
 
 def _class_log_loss(labels: Array, predictions: Array) -> Array:
     # a class that training never saw (-1) counts as given no probability
     given = np.where(labels >= 0, predictions[np.arange(len(labels)), labels], 0.0)
-    return _count(-np.log(given.clip(1e-7)))
+    return count(-np.log(given.clip(1e-7)))
 
 
 def _squares(labels: Array, predictions: Array) -> Array:
-    return _count((labels - predictions[:, 0]) ** 2)
+    return count((labels - predictions[:, 0]) ** 2)
 
 
 def _absolutes(labels: Array, predictions: Array) -> Array:
-    return _count(np.abs(labels - predictions[:, 0]))
+    return count(np.abs(labels - predictions[:, 0]))
 
 
 def _variances(labels: Array, predictions: Array) -> Array:
@@ -106,71 +108,71 @@ def _explained(totals: Array) -> float:
 
 def _pinballs(quantiles: Array, labels: Array, predictions: Array) -> Array:
     above = labels[:, None].astype("float64") - predictions
-    return _count(np.maximum(quantiles * above, (quantiles - 1) * above).mean(axis=1))
+    return count(np.maximum(quantiles * above, (quantiles - 1) * above).mean(axis=1))
 
 
 def _covered(labels: Array, predictions: Array) -> Array:
-    return _count((predictions[:, 0] <= labels) & (labels <= predictions[:, -1]))
+    return count((predictions[:, 0] <= labels) & (labels <= predictions[:, -1]))
 
 
-class _RowMetric(metric_types.Metric):  # type: ignore[misc]
-    """A metric by its formula."""
+class RowMetric(metric_types.Metric):  # type: ignore[misc]
+    """A metric by its name and formula."""
 
     def __init__(self, name: str, formula: Formula) -> None:
         super().__init__(_computations, name=name, formula=formula)
 
 
-class LogLoss(_RowMetric):
+class LogLoss(RowMetric):
     """Mean negative logarithm of the probability given to what happened; binary labels."""
 
     def __init__(self, name: str = "log_loss") -> None:
-        super().__init__(name, Formula(_log_loss, _mean))
+        super().__init__(name, Formula(_log_loss, mean))
 
 
-class ClassAccuracy(_RowMetric):
+class ClassAccuracy(RowMetric):
     """Share of rows whose likeliest class is theirs."""
 
     def __init__(self, name: str = "class_accuracy") -> None:
-        super().__init__(name, Formula(_class_accuracy, _mean))
+        super().__init__(name, Formula(_class_accuracy, mean))
 
 
-class ClassLogLoss(_RowMetric):
+class ClassLogLoss(RowMetric):
     """Mean negative logarithm of the probability given to the row's class."""
 
     def __init__(self, name: str = "class_log_loss") -> None:
-        super().__init__(name, Formula(_class_log_loss, _mean))
+        super().__init__(name, Formula(_class_log_loss, mean))
 
 
-class RootMeanSquaredError(_RowMetric):
+class RootMeanSquaredError(RowMetric):
     """In the label's unit."""
 
     def __init__(self, name: str = "rmse") -> None:
-        super().__init__(name, Formula(_squares, lambda totals: _mean(totals) ** 0.5))
+        super().__init__(name, Formula(_squares, lambda totals: mean(totals) ** 0.5))
 
 
-class MeanAbsoluteError(_RowMetric):
+class MeanAbsoluteError(RowMetric):
     """In the label's unit."""
 
     def __init__(self, name: str = "mae") -> None:
-        super().__init__(name, Formula(_absolutes, _mean))
+        super().__init__(name, Formula(_absolutes, mean))
 
 
-class RSquared(_RowMetric):
+class RSquared(RowMetric):
     """Share of the label's variance that the prediction explains."""
 
     def __init__(self, name: str = "r2") -> None:
         super().__init__(name, Formula(_variances, _explained))
 
 
-class Pinball(_RowMetric):
+class Pinball(RowMetric):
     """Mean cost of quantiles, in the label's unit: q a unit above the quantile q, 1 - q a unit below."""
 
     def __init__(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95), name: str = "pinball") -> None:
-        super().__init__(name, Formula(functools.partial(_pinballs, np.asarray(quantiles)), _mean))
+        super().__init__(name, Formula(functools.partial(_pinballs, np.asarray(quantiles)), mean))
 
 
-class Coverage(_RowMetric):
+class Coverage(RowMetric):
     """Share of labels from the first to the last quantile."""
 
     def __init__(self, name: str = "coverage") -> None:
-        super().__init__(name, Formula(_covered, _mean))
+        super().__init__(name, Formula(_covered, mean))

@@ -44,7 +44,7 @@ class Workspace(NamedTuple):
 
     @property
     def reports(self) -> Path:
-        """One HTML file a run that somebody asked for."""
+        """One HTML file a run that somebody asked for, and one of the last search for hyperparameters."""
         return self.folder / "reports"
 
     @property
@@ -71,6 +71,11 @@ class Workspace(NamedTuple):
     def tuning(self) -> Path:
         """Trials of each search for hyperparameters, by the digest of what is looked for."""
         return self.folder / "tuning"
+
+    @property
+    def rankings(self) -> Path:
+        """What features tell of the label, by the digest of what that depends on."""
+        return self.folder / "rankings"
 
     @property
     def accepted(self) -> Path:

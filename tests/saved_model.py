@@ -46,8 +46,14 @@ def to_values(dtype: str, values: list[Any]) -> list[Any]:
 
 def to_json(output: Any) -> Any:
     """Return a tensor as nested lists, text as str."""
-    array = output.numpy()
-    return [value.decode() for value in array.tolist()] if array.dtype == object else array.tolist()
+    return decode(output.numpy().tolist())
+
+
+def decode(value: Any) -> Any:
+    """Return bytes as text, in lists of any depth."""
+    if isinstance(value, list):
+        return [decode(each) for each in value]
+    return value.decode() if isinstance(value, bytes) else value
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ class Family(Protocol):
     NEEDS_STEPS: bool
     """Whether it runs over the steps of sequences and texts, so that a model needs at least one of them."""
 
+    TOWERS: bool
+    """Whether it reads features with `tower: item` apart from the others."""
+
     def build(self, features: Sequence[Encoded], params: Any, units: int) -> "KerasTensor":
         """Connect the encoded features to `[batch, units] float32` outputs, before any activation.
 

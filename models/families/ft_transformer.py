@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 NEEDS_STEPS = False
+TOWERS = False
 
 
 class Params(Hidden):

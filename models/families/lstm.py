@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Sequences = Literal["each", "aligned"]
 NEEDS_STEPS = True
+TOWERS = False
 
 
 class Params(Hidden):

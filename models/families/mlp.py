@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Activation = Literal["relu", "gelu", "silu", "elu", "selu", "tanh"]
 Norm = Literal["none", "batch", "layer"]
 NEEDS_STEPS = False
+TOWERS = False
 
 
 class Hidden(Settings):
@@ -78,12 +79,12 @@ def concatenated(features: Sequence[Encoded]) -> "KerasTensor":
     return keras.ops.concatenate([feature.dense for feature in features], axis=1)
 
 
-def hidden(signal: "KerasTensor", params: Hidden) -> "KerasTensor":
+def hidden(signal: "KerasTensor", params: Hidden, name: str = "hidden") -> "KerasTensor":
     """Return the last hidden layer over `[batch, any]`: `[batch, layers[-1]]`, or the signal itself without layers."""
     import keras
 
     for index, width in enumerate(params.layers):
-        sums = keras.layers.Dense(width, kernel_regularizer=penalty(params), name=f"hidden_{index}")(signal)
+        sums = keras.layers.Dense(width, kernel_regularizer=penalty(params), name=f"{name}_{index}")(signal)
         signal = keras.layers.Activation(params.activation)(normalized(sums, params.norm))
         signal = dropped(signal, params.dropout)
     return signal

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 NEEDS_STEPS = False
+TOWERS = False
 
 
 class Params(Hidden):

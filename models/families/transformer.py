@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 NEEDS_STEPS = True
+TOWERS = False
 
 
 class Params(Hidden):

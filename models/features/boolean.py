@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Literal
 
 from models.encoded import Encoded
+from models.features import Feature
 from models.raw import ANYTHING, Takes, to_number
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -14,7 +14,7 @@ YES = r"\s*(true|t|yes|y|on)\s*"
 NO = r"\s*(false|f|no|n|off)\s*"
 
 
-class Params(Settings):
+class Params(Feature):
     """True or false: as such, as a number (0 means no), or as text: true, yes, on, t, y, 1 and their opposites.
 
     Other text is missing.

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
+from models.features import Feature
 from models.features.numeric import QUANTILES, quantile_grid
 from models.raw import A_NUMBER, Takes, to_number
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
 
-class Params(Settings):
+class Params(Feature):
     """A number that enters the network as the bucket it falls into.
 
     Attributes:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
+from models.features import Feature
 from models.raw import ANYTHING, Takes, is_missing, safe_name, to_text
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
 
-class Params(Settings):
+class Params(Feature):
     """A value out of a set: text, or whole numbers that are only names.
 
     Attributes:

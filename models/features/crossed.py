@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt
 
 from models.encoded import Encoded, embed
+from models.features import Feature
 from models.raw import A_NAME, Takes, is_missing, to_text
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,7 +16,7 @@ SEPARATOR = "\x1f"
 """ASCII's unit separator: `ab, c` is not `a, bc`."""
 
 
-class Params(Settings):
+class Params(Feature):
     """The combination of several columns' values, by hash.
 
     Attributes:

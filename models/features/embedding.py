@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import NonNegativeFloat, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
-from models.features import categorical
+from models.features import Feature, categorical
 from models.raw import A_NAME, Takes
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
 
-class Params(Settings):
+class Params(Feature):
     """An id whose embedding has a width of its own, and may be held small.
 
     Attributes:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from models.encoded import Encoded
+from models.features import Feature
 from models.raw import A_NUMBER, Takes, to_number
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,7 +21,7 @@ FARTHEST = 10.0
 """Deviations from the mean beyond which a standardized value says no more."""
 
 
-class Params(Settings):
+class Params(Feature):
     """A number that enters the network as itself.
 
     Attributes:

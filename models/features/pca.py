@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded
+from models.features import Feature
 from models.features.numeric import standardize
 from models.raw import A_NUMBER, Takes, safe_name, to_number
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from keras import KerasTensor
 
 
-class Params(Settings):
+class Params(Feature):
     """A group of columns by their principal components.
 
     Attributes:

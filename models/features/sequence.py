@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveInt, model_validator
 
 from models.encoded import Encoded, embed_steps, sequence
+from models.features import Feature
 from models.features.categorical import make_vocabulary
 from models.features.numeric import standardize
 from models.raw import A_NAME, Takes, fit, is_missing, to_number, to_text
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -18,7 +18,7 @@ PADDING = 0
 """Id of a step that is not there."""
 
 
-class Params(Settings):
+class Params(Feature):
     """A list a row, in the order of time.
 
     Attributes:

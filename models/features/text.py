@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveInt
 
 from models.encoded import Encoded, embed_steps
+from models.features import Feature
 from models.features.sequence import step_ids
 from models.raw import Takes
-from models.settings import Settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,7 +19,7 @@ BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}]+"
 """Everything but letters, their marks and digits."""
 
 
-class Params(Settings):
+class Params(Feature):
     """Free text. Lower case, without punctuation; what white space or punctuation separates is a word.
 
     Attributes:

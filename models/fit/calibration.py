@@ -38,7 +38,7 @@ def calibrated(
         return network
     inputs = {tensor.name: tensor for tensor in network.inputs}
     logits = network.get_layer("prediction").input
-    found = _predict(keras.Model(inputs, logits), evaluation)
+    found = predict(keras.Model(inputs, logits), evaluation)
     if method == "temperature":
         scaled = keras.layers.Rescaling(1 / temperature(found, evaluation[label]), dtype="float32")(logits)
         return keras.Model(inputs, target_kind(target).head(scaled, target, facts), name=network.name)
@@ -46,7 +46,7 @@ def calibrated(
     return keras.Model(inputs, _interpolate(logits, knots, values), name=network.name)
 
 
-def _predict(model: "keras.Model", columns: "Columns") -> "Array":
+def predict(model: "keras.Model", columns: "Columns") -> "Array":
     """Return the model's `[rows, units] float32` outputs, in batches."""
     import numpy as np
     import tensorflow as tf

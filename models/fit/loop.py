@@ -13,6 +13,7 @@ from models.fit import TrainingError
 from models.fit.checkpoint import read_state, write_state
 from models.fit.feed import Course, in_order, shuffled
 from models.fit.guard import check_weights, lost
+from models.items import ITEM
 from models.spec import Training
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def fit(network: "keras.Model", training: Training, course: Course, splits: Spli
     """
     trainee = _start(network, places.checkpoint)
     saver = Saver(places.checkpoint, course, trainee.step)
-    validation = in_order(splits.evaluation, splits.label, 8 * course.batch_size)
+    # the loss over a batch's items needs the square of its rows
+    many = 1 if ITEM in splits.train else 8
+    validation = in_order(splits.evaluation, splits.label, many * course.batch_size)
     batches = _batches(network, shuffled(splits.train, splits.label, course, trainee.step), validation)
     writers = _writers(places.logs) if places.logs else {}
     judged: dict[str, float] = {}

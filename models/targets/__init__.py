@@ -39,11 +39,17 @@ class TargetKind(Protocol):
     METRICS: tuple[str, ...]
     """Names of TFMA metrics; the first one is shown as the headline. Their classes are in pipeline/evaluation.py."""
 
+    WATCHED: tuple[str, ...]
+    """Names of what `watch` returns: a search for hyperparameters may go by them."""
+
     VOCABULARY: str | None
     """Name of tf.Transform's vocabulary of the label's classes; None for a label that is a number."""
 
+    ITEMS: bool
+    """Whether the label is an item out of many, which has a tower of its own (models/items.py)."""
+
     def transform(self, label: "tf.Tensor", params: Any) -> "tf.Tensor":
-        """tf.Transform half: the raw `[batch]` label -> `[batch]` float32, or int64 class ids.
+        """tf.Transform half: the raw `[batch]` label -> `[batch]` or `[batch, classes]` float32, or int64 ids.
 
         NaN says that the loss can't take the label, -1 that the training split does not have the class.
         """
@@ -52,7 +58,10 @@ class TargetKind(Protocol):
         """How many numbers the network ends in."""
 
     def head(self, outputs: "KerasTensor", params: Any, facts: LabelFacts) -> "KerasTensor":
-        """Turn the network's `[batch, units]` outputs into the prediction; the last layer is called "prediction"."""
+        """Turn the network's `[batch, units]` outputs into the prediction; the last layer is called "prediction".
+
+        Of ITEMS the outputs are the vectors of query and item, `[batch, 2, units]`.
+        """
 
     def loss(self, params: Any, facts: LabelFacts) -> Any:
         """Return the Keras loss of (transformed label, prediction).
@@ -65,7 +74,13 @@ class TargetKind(Protocol):
         """Return the Keras metrics shown while training."""
 
     def answers(self, prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
-        """Name what a client gets: tensors of shape `[batch]` or `[batch, classes]`."""
+        """Name what a client gets: tensors of shape `[batch]` or `[batch, any]`.
+
+        Of ITEMS the prediction is what `models.items.retriever` answers.
+        """
 
     def evaluated(self, labels: "np.ndarray[Any, Any]", params: Any, facts: LabelFacts) -> "np.ndarray[Any, Any]":
-        """Return raw labels (text as str, missing as None) in the form that the METRICS compare with `prediction`."""
+        """Return raw labels (text as str, missing as None) in the form that the METRICS compare with `predicted`."""
+
+    def predicted(self, answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
+        """Return, of a client's answers, what is evaluated: numbers, `[rows]` or `[rows, any]`."""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LABELS = "binary"
 METRICS = ("auc", "pr_auc", "accuracy", "precision", "recall", "log_loss", "calibration", "example_count")
+WATCHED = ("auc",)
 VOCABULARY = None
+ITEMS = False
 
 
 class Params(Settings):
@@ -89,3 +91,8 @@ def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts)
     else:
         positive = labels == (params.positive if labels.dtype == object else float(params.positive))
     return positive.astype("float32")
+
+
+def predicted(answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows]` probabilities of the positive class."""
+    return answers["probability"]

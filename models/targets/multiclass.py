@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LABELS = "multiclass"
 METRICS = ("class_accuracy", "class_log_loss", "example_count")
+WATCHED = ("accuracy",)
 VOCABULARY = "label_classes"
+ITEMS = False
 
 
 class Params(Settings):
@@ -79,3 +81,8 @@ def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts)
 
     ids = {name: index for index, name in enumerate(facts.classes)}
     return np.array([ids.get(str(label), -1) for label in labels], dtype="int64")
+
+
+def predicted(answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows, classes]` probabilities, by class id."""
+    return answers["probabilities"]

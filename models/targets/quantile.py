@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LABELS = "regression"
 METRICS = ("pinball", "coverage", "example_count")
+WATCHED = ("coverage",)
 VOCABULARY = None
+ITEMS = False
 
 
 class Params(Settings):
@@ -89,3 +91,8 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
     """Return `[rows] float32`."""
     return labels.astype("float32")
+
+
+def predicted(answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows, quantiles]`, rising, in the label's unit."""
+    return answers["quantiles"]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 LABELS = "regression"
 METRICS = ("rmse", "mae", "r2", "example_count")
+WATCHED = ("rmse",)
 VOCABULARY = None
+ITEMS = False
 LARGEST_EXPONENT = 80.0
 """exp of it is still a float32."""
 
@@ -82,3 +84,8 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":
     """Return `[rows] float32`."""
     return labels.astype("float32")
+
+
+def predicted(answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
+    """Return `[rows]` numbers in the label's unit."""
+    return answers["value"]

@@ -45,27 +45,29 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
         )
         file = output / ROWS_FILE
         _write_rows(input_dict["examples"], exec_properties, models, file)
-        config = _eval_config(exec_properties["eval_config"], has_baseline=BASELINE in models)
-        self._analyze(file, list(models), config, output)
+        config = eval_config(exec_properties["eval_config"], has_baseline=BASELINE in models)
+        with self._make_beam_pipeline() as pipeline:
+            analyze(pipeline, file, list(models), config)
         _bless(output, output_dict["blessing"][0], input_dict["model"][0], config)
 
-    def _analyze(self, file: Path, models: list[str], config: Any, output: Path) -> None:
-        import tensorflow_model_analysis as tfma
-        from tensorflow_model_analysis.extractors.slice_key_extractor import SLICE_KEY_EXTRACTOR_STAGE_NAME
 
-        slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
-        # stands in for TFMA's slice extractor: the extracts come with their slice
-        sliced = tfma.extractors.Extractor(SLICE_KEY_EXTRACTOR_STAGE_NAME, beam.Map(lambda extracts: extracts))
-        evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(eval_config=config)]
-        writers = tfma.default_writers(str(output), eval_config=config)
-        with self._make_beam_pipeline() as pipeline:
-            (
-                pipeline
-                | "Files" >> beam.Create([str(file)], reshuffle=False)
-                | "Slice" >> beam.FlatMap(read_slices, slices, models)
-                | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=[sliced], evaluators=evaluators)
-                | "Write" >> tfma.WriteResults(writers=writers)
-            )
+def analyze(pipeline: beam.Pipeline, file: Path, models: list[str], config: Any) -> None:
+    """Write TFMA's results for the rows in `file`, by the slices of `config`, into the folder that it lies in."""
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.extractors.slice_key_extractor import SLICE_KEY_EXTRACTOR_STAGE_NAME
+
+    slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
+    # stands in for TFMA's slice extractor: the extracts come with their slice
+    sliced = tfma.extractors.Extractor(SLICE_KEY_EXTRACTOR_STAGE_NAME, beam.Map(lambda extracts: extracts))
+    evaluators = [tfma.evaluators.MetricsPlotsAndValidationsEvaluator(eval_config=config)]
+    writers = tfma.default_writers(str(file.parent), eval_config=config)
+    (
+        pipeline
+        | "Files" >> beam.Create([str(file)], reshuffle=False)
+        | "Slice" >> beam.FlatMap(read_slices, slices, models)
+        | "Evaluate" >> tfma.ExtractAndEvaluate(extractors=[sliced], evaluators=evaluators)
+        | "Write" >> tfma.WriteResults(writers=writers)
+    )
 
 
 def read_slices(file: str, slices: list[tuple[str, ...]], models: list[str]) -> Iterator[dict[str, Any]]:
@@ -77,7 +79,7 @@ def read_slices(file: str, slices: list[tuple[str, ...]], models: list[str]) -> 
     for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
         rows = batch.to_pandas()
         predictions = {name: np.stack(rows[name].to_numpy()) for name in models}
-        labels = rows[LABEL].to_numpy()
+        labels = np.stack(rows[LABEL].to_numpy())
         for key, places in _slices(rows, slices):
             picked = {name: values[places] for name, values in predictions.items()}
             yield {
@@ -102,7 +104,8 @@ def _slices(rows: Any, slices: list[tuple[str, ...]]) -> Iterator[tuple[tuple[tu
             yield tuple(zip(columns, map(str, texts), strict=True)), places
 
 
-def _eval_config(text: str, *, has_baseline: bool) -> Any:
+def eval_config(text: str, *, has_baseline: bool) -> Any:
+    """Return the JSON EvalConfig with TFMA's defaults; without a baseline nothing is compared with one."""
     import tensorflow_model_analysis as tfma
     from tensorflow_model_analysis.proto import config_pb2
 
@@ -128,11 +131,15 @@ def _write_rows(examples: list[Any], properties: dict[str, Any], models: dict[st
     columns = concatenate(iter(batches))
     facts = LabelFacts(read_classes(_saved_model(models[CANDIDATE])))
     table = {name: as_text(columns[name]) for name in settings["slice_types"]}
-    label = columns[target.column]
-    table[LABEL] = target_kind(target).evaluated(as_text(label) if label.dtype == object else label, target, facts)
+    table[LABEL] = list(evaluated_labels(columns[target.column], target, facts))
     for name, model in models.items():
-        table[name] = list(_predict(_saved_model(model), batches, spec.inputs.columns))
+        table[name] = list(predict_rows(_saved_model(model), batches, spec, facts))
     pq.write_table(pa.table(table), file)
+
+
+def evaluated_labels(labels: Any, target: Any, facts: LabelFacts) -> Any:
+    """Return raw labels `[rows]` in the form that the metrics compare with predictions."""
+    return target_kind(target).evaluated(as_text(labels) if labels.dtype == object else labels, target, facts)
 
 
 def as_text(column: Any) -> Any:
@@ -147,16 +154,20 @@ def _saved_model(model: Any) -> Path:
     return Path(path_utils.serving_model_path(model.uri))
 
 
-def _predict(folder: Path, batches: "list[Columns]", features: list[str]) -> Any:
-    """Return `[rows, 1]` or `[rows, classes]` predictions."""
+def predict_rows(folder: Path, batches: "list[Columns]", spec: ModelSpec, facts: LabelFacts) -> Any:
+    """Return `[rows, 1]` or `[rows, any]` predictions; classes are in `facts`' order, whose model it may be."""
     import numpy as np
 
-    predict = load_predictor(folder)
-    answers = [predict({name: columns[name] for name in features}) for columns in batches]
-    # a text answer (the likeliest class) is for people; the numbers beside it are evaluated
-    numeric = [next(value for value in answer.values() if value.dtype != object) for answer in answers]
-    predictions = np.concatenate(numeric)
-    return predictions.reshape(len(predictions), -1)
+    predict, target = load_predictor(folder), target_kind(spec.inputs.target)
+    answers = [predict({name: columns[name] for name in spec.inputs.columns}) for columns in batches]
+    found = np.concatenate([target.predicted(answer, facts) for answer in answers])
+    predictions = found.reshape(len(found), -1)
+    own = read_classes(folder)
+    if target.ITEMS or own == facts.classes:
+        return predictions
+    # a class that the other model does not know has no probability
+    known = np.append(predictions, np.zeros((len(predictions), 1), predictions.dtype), axis=1)
+    return known[:, [own.index(name) if name in own else len(own) for name in facts.classes]]
 
 
 def _bless(output: Path, blessing: Any, model: Any, config: Any) -> None:

@@ -106,6 +106,32 @@ def line(points: Sequence[tuple[float, float | None]], shade: str) -> str:
     return f'<path class="line {shade}" d="{path}"/>'
 
 
+def stairs(points: Sequence[tuple[float, float]], shade: str) -> str:
+    """Return a line through points (place across, place up) that stays level until the next one."""
+    path = "".join(
+        f"H{_short(across * WIDTH)}V{_y(up, 1)}" if index else f"M{_short(across * WIDTH)} {_y(up, 1)}"
+        for index, (across, up) in enumerate(points)
+    )
+    return f'<path class="line {shade}" d="{path}H{WIDTH}"/>'
+
+
+class Dot(NamedTuple):
+    """A dot at a place across and a place up; `title` is shown when somebody points at it."""
+
+    across: float
+    up: float
+    title: str
+
+
+def dots(points: Sequence[Dot], shade: str) -> str:
+    """Return dots: lines without length, whose round ends stay round when the drawing is stretched."""
+    drawn = "".join(
+        f'<path d="M{_short(dot.across * WIDTH)} {_y(dot.up, 1)}h0"><title>{escape(dot.title)}</title></path>'
+        for dot in points
+    )
+    return f'<g class="dots {shade}">{drawn}</g>'
+
+
 def columns(stretches: Sequence[tuple[float, float]], rows: Sequence[Sequence[int]], colors: Sequence[str]) -> str:
     """Return columns of stacked counts, one for each (start, end) place; `rows` by stretch and series."""
     top = max((sum(counts) for counts in rows), default=0)

@@ -91,12 +91,15 @@ def expression(split: Split, cuts: Cuts) -> str:
         return _by_time(split, cuts)
     if isinstance(split, StratifiedSplit):
         return _by_stratum(split, cuts)
-    place = HASH
-    if isinstance(split, GroupSplit):
-        place = f"coalesce(md5_number_lower(CAST({identifier(split.column)} AS VARCHAR)), {HASH})"
+    place = entity(split.column) if isinstance(split, GroupSplit) else HASH
     *lower, (last, _) = _pieces(split, _buckets(split))
     whens = " ".join(f"WHEN {place} % {BUCKETS} < {end} THEN '{name}'" for name, end in lower)
     return f"CASE {whens} ELSE '{last}' END"
+
+
+def entity(column: str) -> str:
+    """Return SQL of the entity's hash, the row's own where it has none."""
+    return f"coalesce(md5_number_lower(CAST({identifier(column)} AS VARCHAR)), {HASH})"
 
 
 def _buckets(split: Shares) -> dict[str, int]:
@@ -159,16 +162,20 @@ def _refuse_times(split: TimeSplit, connection: "duckdb.DuckDBPyConnection", tab
 
 
 def _by_time(split: TimeSplit, cuts: Cuts) -> str:
-    time = identifier(split.column)
     starts = cuts.moments if is_share(split.eval) else tuple(split.cuts.values())
-    if not isinstance(starts[0], str):
-        # DuckDB puts NaN behind every number; it stands for no time
-        time = f"CASE WHEN isfinite(CAST({time} AS DOUBLE)) THEN {time} END"
-    elif not is_share(split.eval):
-        time = _moment(time)
+    time = clock(split, has_text=isinstance(starts[0], str))
     later = list(zip(split.cuts, starts, strict=True))
     whens = " ".join(f"WHEN {time} >= {_literal(start)} THEN '{name}'" for name, start in reversed(later))
     return f"CASE {whens} ELSE 'train' END"
+
+
+def clock(split: TimeSplit, *, has_text: bool) -> str:
+    """Return SQL of a row's time, in the form that the split sorts by; null where there is none."""
+    time = identifier(split.column)
+    if not has_text:
+        # DuckDB puts NaN behind every number; it stands for no time
+        return f"CASE WHEN isfinite(CAST({time} AS DOUBLE)) THEN {time} END"
+    return time if is_share(split.eval) else _moment(time)
 
 
 def _moment(time: str) -> str:
@@ -186,7 +193,7 @@ def _literal(value: float | int | str) -> str:
     return str(value) if isinstance(value, int) else f"CAST('{value!r}' AS DOUBLE)"
 
 
-def _stratum(column: str) -> str:
+def stratum(column: str) -> str:
     """Return SQL of the stratum's name, never null, that no text can be taken for another's."""
     return f"coalesce('=' || CAST({identifier(column)} AS VARCHAR), '')"
 
@@ -195,9 +202,9 @@ def _read_strata(
     split: StratifiedSplit, connection: "duckdb.DuckDBPyConnection", table: str
 ) -> dict[str, tuple[int, ...]]:
     """Return for each stratum the hash of the first row behind each of its pieces but the last."""
-    stratum = _stratum(split.column)
+    value = stratum(split.column)
     sizes = connection.sql(
-        f"SELECT {stratum}, count(*) FROM {table} GROUP BY 1 ORDER BY 1 LIMIT {MOST_STRATA + 1}"
+        f"SELECT {value}, count(*) FROM {table} GROUP BY 1 ORDER BY 1 LIMIT {MOST_STRATA + 1}"
     ).fetchall()
     if len(sizes) > MOST_STRATA:
         raise InputError(
@@ -210,17 +217,17 @@ def _read_strata(
         name: [end for _, end in _pieces(split, _apportion(rows, parts), index % (split.folds or 1))][:-1]
         for index, (name, rows) in enumerate(sizes)
     }
-    hashes = _read_hashes(stratum, {(name, end) for name, found in ends.items() for end in found}, connection, table)
+    hashes = _read_hashes(value, {(name, end) for name, found in ends.items() for end in found}, connection, table)
     return {name: tuple(hashes.get((name, end), LAST_HASH) for end in found) for name, found in ends.items()}
 
 
 def _read_hashes(
-    stratum: str, wanted: Collection[tuple[str, int]], connection: "duckdb.DuckDBPyConnection", table: str
+    value: str, wanted: Collection[tuple[str, int]], connection: "duckdb.DuckDBPyConnection", table: str
 ) -> dict[tuple[str, int], int]:
     """Return the hash at each stratum's wanted ranks, from 0; a rank behind the last row has none."""
     ranked = connection.execute(
         "SELECT stratum, rank, hash FROM (SELECT stratum, hash, row_number() OVER (PARTITION BY stratum ORDER BY hash) "
-        f"- 1 AS rank FROM (SELECT {stratum} AS stratum, {HASH} AS hash FROM {table})) SEMI JOIN (SELECT "
+        f"- 1 AS rank FROM (SELECT {value} AS stratum, {HASH} AS hash FROM {table})) SEMI JOIN (SELECT "
         "unnest(CAST($1 AS VARCHAR[])) AS stratum, unnest(CAST($2 AS BIGINT[])) AS rank) USING (stratum, rank)",
         [[name for name, _ in wanted], [rank for _, rank in wanted]],
     ).fetchall()
@@ -240,7 +247,7 @@ def _by_stratum(split: StratifiedSplit, cuts: Cuts) -> str:
     """Look the hashes up in lists, by the stratum's place in an ENUM: DuckDB has no faster way without a join."""
     if not cuts.strata:
         return "'train'"
-    place = f"enum_code(try_cast({_stratum(split.column)} AS ENUM({', '.join(map(quote, cuts.strata))}))) + 1"
+    place = f"enum_code(try_cast({stratum(split.column)} AS ENUM({', '.join(map(quote, cuts.strata))}))) + 1"
     split_names = [name for name, _ in _pieces(split, _buckets(split))]
     whens = " ".join(
         f"WHEN {HASH} < CAST([{', '.join(map(str, ends))}] AS UBIGINT[])[{place}] THEN '{name}'"

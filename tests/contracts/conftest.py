@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from models.discovery import discover
+from models.items import ITEM
 from models.raw import RawType, fit, from_request, tensor_dtype
-from models.spec import InputSpec, ModelSpec, target_kind
+from models.spec import InputSpec, ModelSpec, columns_read, target_kind
 
 ROWS = 64
 EPOCHS = 10
@@ -45,12 +46,15 @@ COLUMNS: dict[str, tuple[RawType, list[Any]]] = {
 }
 FEATURES: dict[str, dict[str, Any]] = {
     "body mass (g)": {"kind": "numeric"},
-    "class": {"kind": "categorical", "oov_buckets": 2},
+    "class": {"kind": "categorical", "oov_buckets": 2, "tower": "item"},
     "from": {"kind": "categorical", "shared": "places"},
     "to": {"kind": "categorical", "shared": "places"},
     "größe": {"kind": "bucketized", "buckets": 4},
     "a.b": {"kind": "datetime", "age": True},
     "2nd": {"kind": "datetime", "parts": ["hour"]},
+    "2nd to a.b": {"kind": "elapsed", "columns": ["2nd", "a.b"]},
+    "mass as a bucket": {"kind": "bucketized", "column": "body mass (g)", "buckets": 2},
+    "last two sales": {"kind": "sequence", "column": "last sales", "length": 2},
     "self": {"kind": "categorical"},
     "_x": {"kind": "bucketized", "bounds": [0.0, 1.0]},
     "hidden_0": {"kind": "numeric", "scale": "minmax", "missing": "median"},
@@ -73,11 +77,23 @@ NUMBER: tuple[RawType, list[Any]] = ("float", [10.0, 20.0, 60.5])
 LABELS: dict[str, tuple[RawType, list[Any]]] = {
     "binary": ("int", [0, 1, 1]),
     "multiclass": ("bytes", ["first", "größe", "none"]),
+    "multi_label": ("bytes", ["first;größe", "none", "größe", "first"]),
+    "retrieval": ("bytes", ["first", "größe", "third"]),
+}
+CLASSES = {
+    "multiclass": {"first", "größe", "none"},
+    "multi_label": {"first", "größe"},
+    "retrieval": {"first", "größe", "third"},
 }
 FAMILIES, TARGETS = discover("models.families"), discover("models.targets")
-# every family once and every target once: all pairs take minutes
 FIRST = ("mlp", "binary")
-PAIRS = list(dict.fromkeys([FIRST, *((family, "binary") for family in FAMILIES), *(("mlp", one) for one in TARGETS)]))
+QUICK = {*((family, "binary") for family in FAMILIES), *(("mlp", one) for one in TARGETS), ("two_tower", "retrieval")}
+# every family once and every target once, all pairs with the slow tests: they take minutes
+PAIRS = [
+    pytest.param((family, target), id=f"{family}-{target}", marks=() if (family, target) in QUICK else pytest.mark.slow)
+    for family in FAMILIES
+    for target in TARGETS
+]
 # what the first of them reads, and what all others do
 EVERY_KIND, FEW = "every kind", "few"
 GROUPS = {
@@ -159,7 +175,7 @@ def label_column(target: str) -> str:
 
 
 def inputs_of(target: str, features: Mapping[str, Any]) -> InputSpec:
-    described = {name: {"columns": [name], **settings}["columns"] for name, settings in features.items()}
+    described = {name: settings.get("columns", [settings.get("column", name)]) for name, settings in features.items()}
     types = {name: COLUMNS[name][0] for names in described.values() for name in names}
     labels = {label_column(name): label_of(name)[0] for name in TARGETS}
     label = {"kind": target, "column": label_column(target)}
@@ -224,13 +240,17 @@ def transforms(analyze: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def models(transforms: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Model]:
-    """Every pair of family and target, trained for a few steps and exported."""
+def models(
+    request: pytest.FixtureRequest, transforms: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], Model]:
+    """Every pair of family and target that the chosen tests ask for, trained for a few steps and exported."""
     root = tmp_path_factory.mktemp("models")
-    return {pair: build(pair, transforms, root.joinpath(*pair)) for pair in PAIRS}
+    chosen = [item.callspec.params.get("model") for item in request.session.items if hasattr(item, "callspec")]
+    pairs = dict.fromkeys([FIRST, *(pair for pair in chosen if pair)])
+    return {pair: build(pair, transforms, root.joinpath(*pair)) for pair in pairs}
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
+@pytest.fixture(params=PAIRS)
 def model(request: pytest.FixtureRequest, models: dict[tuple[str, str], Model]) -> Model:
     """Each of the models."""
     return models[request.param]
@@ -238,7 +258,8 @@ def model(request: pytest.FixtureRequest, models: dict[tuple[str, str], Model]) 
 
 def build(pair: tuple[str, str], transforms: dict[str, Any], folder: Path) -> Model:
     from models.export import export_model
-    from models.train import label_facts
+    from models.fit.loop import Splits
+    from models.train import Task, finish, label_facts
 
     family, target = pair
     group = EVERY_KIND if pair == FIRST else FEW
@@ -248,9 +269,9 @@ def build(pair: tuple[str, str], transforms: dict[str, Any], folder: Path) -> Mo
     columns = transformed(inputs, transform)
     network, losses = train(spec, columns, transform, EPOCHS)
     facts = label_facts(spec, columns[label_column(target)], transform)
+    network = finish(network, Task(spec, transform, facts, Splits(columns, columns, label_column(target))))
     export_model(network, spec, transform, facts, folder)
-    classes = set(label_of(target)[1]) if TARGETS[target].VOCABULARY else set()
-    asked = Model(family, target, classes, inputs, folder, losses, {}, {})
+    asked = Model(family, target, CLASSES.get(target, set()), inputs, folder, losses, {}, {})
     features = dict(transform.transform_features_layer()(asked.raw))
     answers = target_kind(inputs.target).answers(network(features, training=False), facts)
     return asked._replace(answers=as_arrays(answers), transformed=as_arrays(features))
@@ -261,11 +282,13 @@ def transformed(inputs: InputSpec, transform: Any) -> dict[str, Any]:
     import tensorflow as tf
 
     values = table()
-    raw = raw_columns({name: values[name] for name in inputs.columns}, inputs)
+    read = columns_read(inputs.features)
+    raw = raw_columns({name: values[name] for name in read}, inputs)
     for target in TARGETS:
         name, raw_type = label_column(target), label_of(target)[0]
         raw[name] = tf.constant(values[name], tensor_dtype(raw_type))
-    return {name: column.numpy() for name, column in transform.transform_features_layer()(raw).items()}
+    found = {name: column.numpy() for name, column in transform.transform_features_layer()(raw).items()}
+    return found | {ITEM: found[label_column(inputs.target.kind)]}
 
 
 def train(spec: ModelSpec, columns: dict[str, Any], transform: Any, epochs: int) -> tuple[Any, list[float]]:
@@ -288,11 +311,12 @@ def train(spec: ModelSpec, columns: dict[str, Any], transform: Any, epochs: int)
 
 
 def as_arrays(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    return {
-        name: np.array([value.decode() for value in array]) if array.dtype == object else array
-        for name, array in arrays.items()
-    }
+    return {name: as_text(tensor.numpy()) for name, tensor in tensors.items()}
+
+
+def as_text(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array, bytes as text."""
+    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype == object else array
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,12 @@ def load(folder: Path, body: str, csv: str = CSV) -> LoadedProblem:
 
 
 def refuse(folder: Path, body: str) -> str:
-    loaded = load(folder, body)
-    with pytest.raises(InputError) as raised:
+    def look() -> None:
+        loaded = load(folder, body)
         check(loaded, read_columns(loaded, whole=True))
+
+    with pytest.raises(InputError) as raised:
+        look()
     return str(raised.value)
 
 
@@ -42,8 +45,32 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
         ("target: {column: vip, kind: binary, positive: 'yes'}", "target.positive: 'vip' is read as a number (yes/no"),
         (f"{TARGET}\nfeatures: {{prize: numeric}}", "sales.yaml:4: features.prize: no column 'prize'"),
         (f"{TARGET}\nfeatures: {{shop: numeric}}", "features.shop.kind: a numeric feature must be a number"),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: prize}}}}",
+            "sales.yaml:4: features.p.column: no column 'prize' in the table; near: price",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: sold}}}}",
+            "features.sold: the label can't be a feature",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: shop}}}}",
+            "a numeric feature must be a number, 'shop' is",
+        ),
         (f"{TARGET}\nfeatures: {{price: datetime}}", "a datetime feature must be a date"),
         (f"{TARGET}\nfeatures: {{sold: categorical}}", "features.sold: the label can't be a feature"),
+        (
+            f"{TARGET}\nfeatures: {{price: numeric, shop: {{kind: categorical, tower: item}}}}",
+            "features.shop.tower: a tower of items needs family: two_tower or a target of kind: retrieval",
+        ),
+        (
+            "target: {column: shop, kind: retrieval}\nfeatures: {price: {kind: numeric, tower: item}}",
+            "features: retrieval: expected a feature that tells of the query (without tower: item), found none",
+        ),
+        (
+            "target: {column: vip, kind: multi_label}",
+            "target.column: several labels must be one text a row, 'vip' is a whole number",
+        ),
         (
             f"{TARGET}\nsplit: {{by: time, column: dya}}",
             "sales.yaml:4: split.column: no column 'dya' in the table; near: day",
@@ -53,10 +80,35 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             f"{TARGET}\nevaluation: {{gates: {{rmse: {{max: 1}}}}}}",
             "evaluation.gates.rmse: expected one of auc, pr_auc",
         ),
+        (
+            f"{TARGET}\ntuning: {{objective: rmse}}",
+            "sales.yaml:4: tuning.objective: expected one of loss, auc, received 'rmse'",
+        ),
+        (f"{TARGET}\nfeature_selection: {{}}", "sales.yaml:4: feature_selection: expected keep, min_bits or both"),
+        (
+            f"{TARGET}\nfeature_selection: {{keep: 1, always: [shop, prize]}}",
+            "sales.yaml:4: feature_selection.always.1: no feature 'prize'; near: price",
+        ),
+        (f"{TARGET}\ntuning: {{space: {{layer: [[8]]}}}}", "sales.yaml:4: tuning.space: layer: expected one of layers"),
     ],
 )
 def test_mistake_is_named_with_its_place(tmp_path, body, message):
     assert message in refuse(tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{TARGET}\nmodel: {{family: two_tower}}",
+        "target: {column: sold, kind: retrieval}\nmodel: {family: dcn}",
+    ],
+)
+def test_features_of_items_where_there_is_a_tower_for_them(tmp_path, body):
+    loaded = load(tmp_path, f"{body}\nfeatures: {{price: numeric, shop: {{kind: categorical, tower: item}}}}")
+    columns = read_columns(loaded, whole=True)
+    check(loaded, columns)
+    asked = ["price"] if loaded.problem.target.kind == "retrieval" else ["price", "shop"]
+    assert resolve(loaded.problem, columns).inputs.columns == asked
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path):

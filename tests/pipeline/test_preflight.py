@@ -127,3 +127,11 @@ def test_a_label_that_teaches_nothing(folder, text, message):
     with pytest.raises(InputError) as caught:
         read(folder, YAML.replace("days/{YYYY}-{MM}.csv", "one.csv"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("split", ["{by: hash}", "{by: time, column: price}"])
+def test_too_few_rows_for_the_folds_are_named_before_anything_is_trained(folder, split):
+    where = r"sales\.yaml:6: evaluation\.folds: fold \d+ of 300 got no row .*, out of 1\d\d of train and eval"
+    with pytest.raises(InputError, match=where):
+        read(folder, f"{YAML}split: {split}\nevaluation: {{folds: 300}}\n")
+    assert read(folder, f"{YAML}split: {split}\nevaluation: {{folds: 3}}\n").spans

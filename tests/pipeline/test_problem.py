@@ -55,6 +55,7 @@ def test_good_problem_is_typed(tmp_path):
         ("kind: binary", "kind: binary, column2: x", "sales.yaml:3: target.column2: unknown key"),
         ("layers: [8]", "layers: [8, -1]", "sales.yaml:7: model.layers.1: expected greater than 0, received '-1'"),
         ("family: mlp", "family: forest", "sales.yaml:7: model.family: expected one of 'dcn', 'ft_transformer'"),
+        ("slices: [[shop]]", "folds: 1", "sales.yaml:9: evaluation.folds: expected greater than or equal to 2"),
         ("{min: 0.7}", "{min: high}", "sales.yaml:10: evaluation.gates.auc.min: expected a valid number"),
         ("name: sales", "name: ../x", "sales.yaml:1: name: String should match pattern"),
         ("target: {column: sold, kind: binary}\n", "", "sales.yaml:1: target: required, but missing"),

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.examples.load import Label
+from pipeline.examples.ranking import RankedFeature, Ranking
 from pipeline.gate.verdict import Finding, Verdict
+from pipeline.metrics import FoldMetric, Folds
 from pipeline.report.columns import ColumnFacts, Drift, Histogram, Part, TopValue
 from pipeline.report.facts import Facts, Series
 from pipeline.report.label import LabelFacts, Moment, SliceRow, SliceTable, Timeline
@@ -86,6 +88,13 @@ def make_facts(*columns: ColumnFacts, word: str = "word") -> Facts:
             slices=(
                 SliceTable(column=word, rows=(SliceRow(value=word, rows=(1, 2, 3), cells=(0.5, None, 0)),), more=4),
             ),
+        ),
+        ranking=Ranking(
+            features=(
+                RankedFeature(name=f"{word} text", bits=None, share=None),
+                RankedFeature(name=word, bits=0.1, share=0.2),
+                RankedFeature(name=f"{word} 3", bits=0.0, share=0.0, kept=False),
+            )
         ),
         counts=Counts(read=4000, rejected=10, without_label=1, repeated=2, overlapping=3),
         verdict=Verdict(
@@ -189,12 +198,32 @@ def test_a_screen_reader_finds_its_way(page):
     assert headings[0] == "h1"
 
 
+def test_features_are_ranked(page):
+    shown = [data for _, data in page.texts]
+    place = shown.index("Features by what they tell of the label")
+    cells = [text.replace("\u202f", " ") for text in shown[place : shown.index("Columns", place)] if text.strip()]
+    assert cells[-12:] == ["word text", "–", "–", "kept", "word", "0.1000", "20.0 %", "kept", *cells[-4:]]
+    assert cells[-4:] == ["word 3", "0.0000", "0 %", "left out"]
+
+
 def test_names_and_values_are_escaped():
     page = Page(render_report(make_facts(word=EVIL)))
     assert len(list(page.find("script"))) == 1
     shown = "".join(data for tag, data in page.texts if tag != "script")
     assert shown.count(EVIL) > 20
     assert not [name for _, each in page.elements for name in each if name.startswith("on")]
+
+
+def test_folds_are_a_table_and_what_is_not_defined_a_dash(html):
+    assert "Cross-validation" not in html
+    metric = FoldMetric(values=(0.81234, None, -1.5), mean=-0.34383, deviation=None)
+    folds = Folds(trained=(1200, 1300, 1400), judged=(600, 500, 400), metrics={"auc": metric})
+    page = Page(render_report(make_facts().model_copy(update={"folds": folds})))
+    cells = [data for tag, data in page.texts if tag in {"td", "b"}]
+    start = cells.index("−0.3438")
+    assert cells[start : start + 5] == ["−0.3438", "–", "0.8123", "–", "−1.5000"]
+    assert cells[start + 5 : start + 11] == ["600", "500", "400", "1,200", "1,300", "1,400"]
+    assert {"href": "#folds"} in list(page.find("a"))
 
 
 def test_a_page_of_little_is_a_page():
@@ -223,11 +252,13 @@ def test_a_page_of_little_is_a_page():
             "table_anomalies": None,
             "refused": Refused(),
             "spans": (),
+            "ranking": None,
         }
     )
     page = Page(render_report(bare))
     shown = " ".join(data for _, data in page.texts)
     assert "the data gate" not in shown
+    assert "left out" not in [data for _, data in page.texts]
     assert "Rows were not counted" in shown
     passed = Page(render_report(bare.model_copy(update={"verdict": Verdict(schema_source="inferred")})))
     assert "Passed the data gate" in [data for _, data in passed.texts]
