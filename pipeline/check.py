@@ -8,6 +8,8 @@ from models.discovery import discover
 from models.search import objectives, search_space
 from models.spec import columns_of, columns_read, family, feature_kind, target_kind
 from pipeline.errors import InputError
+from pipeline.evaluation import metric_names
+from pipeline.judging import Buckets, column_of
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
 from pipeline.splits import columns as split_columns
@@ -30,6 +32,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_names(problem, columns),
         *_shared(problem),
         *_metrics(problem),
+        *_buckets(problem, columns),
         *_data_gate(problem),
         *_family(problem, columns),
         *_tuning(problem),
@@ -58,8 +61,10 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
         keys: Keys = ("features", name, key) if key else ("features", name)
         named += [(keys, column) for column in columns_of(name, params)]
     named += [(("split", "column"), name) for name in split_columns(problem.split)]
-    for index, columns_of_slice in enumerate(problem.evaluation.slices):
-        named += [(("evaluation", "slices", index), name) for name in columns_of_slice]
+    for index, slice_keys in enumerate(problem.evaluation.slices):
+        named += [(("evaluation", "slices", index), column_of(key)) for key in slice_keys]
+    for metric, gate in problem.evaluation.gates.items():
+        named += [(("evaluation", "gates", metric, "max_gap", name), name) for name in gate.max_gap]
     for place, name in named:
         if name not in columns:
             near = difflib.get_close_matches(name, columns, 3) or list(columns)[:8]
@@ -69,10 +74,20 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
 
 
 def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
-    known = target_kind(problem.target).METRICS
+    known = metric_names(problem.target, problem.evaluation)
     for name in problem.evaluation.gates:
         if name not in known:
             yield ("evaluation", "gates", name), f"expected one of {', '.join(known)}, received '{name}'"
+
+
+def _buckets(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield columns that have no quantiles."""
+    for index, keys in enumerate(problem.evaluation.slices):
+        for key in keys:
+            column = columns.get(column_of(key))
+            if column and (column.is_list or (isinstance(key, Buckets) and column.raw_type == "bytes")):
+                held = "a list" if column.is_list else TYPES[column.raw_type]
+                yield ("evaluation", "slices", index), f"expected one value a row, and for quantiles a number: {held}"
 
 
 def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:

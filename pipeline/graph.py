@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from google.protobuf import json_format
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -18,25 +17,26 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from models.discovery import discover
+from models.raw import RawType
 from models.search import Tuning, space_digest
 from models.spec import ModelSpec, target_kind
 from pipeline import ingest
-from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.baseline import ServedModel
 from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
+from pipeline.components.evaluator import Request as JudgeRequest
 from pipeline.components.example_gen import ExampleGen
 from pipeline.components.feature_ranking import FeatureRanking
 from pipeline.components.pusher import Pusher, PushRequest
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
-from pipeline.evaluation import METRICS, build_eval_config
+from pipeline.evaluation import METRICS
 from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
-from pipeline.metrics import FOLD
-from pipeline.problem import Evaluation, Problem
+from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
@@ -59,6 +59,7 @@ class Plan(NamedTuple):
         run_id: makes the push check run in each run.
         stages: what was read of the source.
         lock: digest of the lock file.
+        served: digest of the model that is served; empty if none is.
         ranking: of the features, if they were selected.
     """
 
@@ -67,10 +68,11 @@ class Plan(NamedTuple):
     request: ingest.Request
     gate: GateRequest
     schema_file: Path | None
-    slice_types: dict[str, str]
+    slice_types: dict[str, RawType]
     run_id: str
     stages: tuple[Stage, ...]
     lock: str = ""
+    served: str = ""
     ranking: Ranking | None = None
 
 
@@ -95,7 +97,7 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         transform = _transform(plan, data.examples, data.schema)
         start = [_warm_start(data.examples)] if plan.spec.training.warm_start else []
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
-        baseline = _baseline(trainer)
+        baseline = _baseline(plan, trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
         pusher = _pusher(plan, workspace, data, (trainer, evaluator))
         last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
@@ -213,9 +215,10 @@ def _tuner(plan: Plan, workspace: Workspace, examples: Any, transform: Transform
     )
 
 
-def _baseline(trainer: Trainer) -> Resolver:
+def _baseline(plan: Plan, trainer: Trainer) -> Resolver:
     return Resolver(
-        strategy_class=LatestOtherBlessedModel,
+        strategy_class=ServedModel,
+        config={"served": plan.served},
         candidate=trainer.outputs["model"],
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
@@ -223,18 +226,19 @@ def _baseline(trainer: Trainer) -> Resolver:
 
 
 def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) -> Evaluator:
-    config = build_eval_config(plan.problem.evaluation, plan.spec.inputs.target)
+    request = JudgeRequest(
+        spec=plan.spec,
+        evaluation=plan.problem.evaluation.model_copy(update={"folds": None}),
+        slice_types=plan.slice_types,
+        split=judged(plan.problem.split),
+        code=code_digest(evaluator_modules(plan.spec)),
+    )
     return Evaluator(
-        settings={
-            "spec": plan.spec.model_dump_json(),
-            "slice_types": plan.slice_types,
-            "code": code_digest(evaluator_modules(plan.spec)),
-        },
+        request=request,
         examples=examples.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=config,
-        example_splits=[judged(plan.problem.split)],
+        example_splits=[request.split],
     )
 
 
@@ -258,12 +262,10 @@ def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[T
 
 
 def _cross_validation(plan: Plan, examples: Any, transform: Transform, pusher: Pusher) -> Any:
-    config = build_eval_config(Evaluation(slices=((FOLD,),)), plan.spec.inputs.target)
     request = Request(
         spec=plan.spec,
         rows=plan.request,
-        folds=plan.problem.evaluation.folds,
-        eval_config=json_format.MessageToJson(config),
+        evaluation=plan.problem.evaluation.model_copy(update={"slices": (), "gates": {}}),
         code=code_digest(cross_validation_modules(plan.spec)),
     )
     made = CrossValidation(
@@ -308,9 +310,9 @@ def trainer_modules(spec: ModelSpec) -> list[str]:
 
 def evaluator_modules(spec: ModelSpec) -> list[str]:
     """Return the modules whose change must run Evaluator again."""
-    metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
-    own = sorted({module for module in metrics if module})
-    return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]
+    formulas = {METRICS[name].formula for name in target_kind(spec.inputs.target).METRICS}
+    own = [f"pipeline.formulas.{name}" for name in sorted(formulas) if name]
+    return ["pipeline.components.evaluator", "pipeline.row_metrics", *own, f"models.targets.{spec.inputs.target.kind}"]
 
 
 def cross_validation_modules(spec: ModelSpec) -> list[str]:

@@ -10,6 +10,7 @@ from models.search import Tuning
 from models.settings import Settings
 from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
+from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
 from pipeline.yaml_file import YamlFile, load_yaml
 
@@ -19,34 +20,6 @@ else:
     SourceParams = union("pipeline.sources", "kind")
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
-
-
-class Gate(Settings):
-    """Bounds of one metric; a model outside of them is not pushed.
-
-    Attributes:
-        min: the least value.
-        max: the largest value.
-        not_worse_than_served_by: how much worse than the last blessed model it may be.
-    """
-
-    min: float | None = None
-    max: float | None = None
-    not_worse_than_served_by: float | None = Field(default=None, ge=0)
-
-
-class Evaluation(Settings):
-    """How the trained model is judged, on the test split (on the eval split when there is no test split).
-
-    Attributes:
-        slices: lists of columns; metrics are also computed for each combination of their values.
-        gates: bounds by name of metric.
-        folds: of a cross-validation over train and eval, which tells how far the metrics can be trusted; None: none.
-    """
-
-    slices: tuple[tuple[str, ...], ...] = ()
-    gates: dict[str, Gate] = Field(default_factory=dict)
-    folds: int | None = Field(default=None, ge=2)
 
 
 class DataGate(Settings):

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.blessing import Blessing, read_blessing
+from pipeline.evaluation import EVAL_SPLIT
 from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run
-from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
-from pipeline.problem import Gate
+from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics
 
 if TYPE_CHECKING:
     from pipeline.graph import Plan
@@ -52,6 +53,7 @@ class RunResult(Settings):
         metrics: all rows first, then by slice.
         folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
+        blessing: the metrics with their intervals, beside the served model's, and the gates' answers.
         blessed: whether the gates let the model through.
         refusals: which gates did not, in words.
         pushed: the served version, None if there is none.
@@ -76,6 +78,7 @@ class RunResult(Settings):
     metrics: list[SliceMetrics]
     folds: Folds | None
     data_gate: Verdict
+    blessing: Blessing
     blessed: bool
     refusals: list[str]
     pushed: PushedModel | None
@@ -96,8 +99,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
 
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
-    blessed = run.output("ModelBlessing").custom_properties["blessed"].int_value == 1
-    metrics = read_metrics(evaluation)
+    blessing = read_blessing(evaluation)
     splits = names(plan.problem.split)
     return RunResult(
         problem=plan.problem.name,
@@ -116,11 +118,12 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         features=len(plan.spec.inputs.features),
         ranking=plan.ranking,
         evaluated_split=judged(plan.problem.split),
-        metrics=metrics,
+        metrics=[each for each in read_metrics(evaluation) if EVAL_SPLIT not in each.slice],
+        blessing=blessing,
         folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
-        blessed=blessed,
-        refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),
+        blessed=blessing.blessed,
+        refusals=blessing.refusals,
         pushed=_pushed(run.output("PushedModel")),
         withheld=run.output("PushedModel").custom_properties["withheld"].string_value,
         peak_memory_bytes=peak_memory_bytes(),
@@ -137,30 +140,3 @@ def _pushed(artifact: Any) -> PushedModel | None:
         path=Path(properties["pushed_destination"].string_value),
         fresh=properties["fresh"].int_value == 1,
     )
-
-
-def read_refusals(evaluation: Path, overall: SliceMetrics, gates: dict[str, Gate]) -> list[str]:
-    """Return, per failed gate, the metric, its value and what the gate asks for; a NaN refuses as well."""
-    import tensorflow_model_analysis as tfma
-
-    refusals = [f"{name} is NaN" for name in undefined(overall, gates)]
-    if not list(evaluation.glob("validations*")):
-        return refusals
-    for entry in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice:
-        for failure in entry.failures:
-            name, value = failure.metric_key.name, failure.metric_value.double_value.value
-            difference = " less its baseline's" if failure.metric_key.is_diff else ""
-            refusals.append(f"{name}{difference} is {value:.4f}, the gate asks for {_ask(gates[name])}")
-    return refusals
-
-
-def _ask(gate: Gate) -> str:
-    """Return the gate in words."""
-    asked = [
-        f"at least {gate.min}" if gate.min is not None else "",
-        f"at most {gate.max}" if gate.max is not None else "",
-        f"no more than {gate.not_worse_than_served_by} worse than the last blessed model"
-        if gate.not_worse_than_served_by is not None
-        else "",
-    ]
-    return " and ".join(word for word in asked if word)

@@ -17,6 +17,7 @@ from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request, train_rows
+from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
@@ -26,6 +27,7 @@ from pipeline.tables import connect, table_files
 from pipeline.tuning import Tuned, keep_tuned, read_tuned
 from pipeline.workspace import Workspace
 from schemas.edit import replace_file
+from serving.bookkeeping import read_standing
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -76,17 +78,18 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         code=code_digest(gate_modules()),
     )
     ranking = _select(loaded, spec, request, workspace)
-    names = sorted({name for keys in problem.evaluation.slices for name in keys})
+    names = sorted({column_of(key) for keys in problem.evaluation.sliced for key in keys})
     return Plan(
         problem=problem,
         spec=with_features(spec, ranking.kept) if ranking else spec,
         request=request,
         gate=gate,
         schema_file=_pin_schema(loaded.schema_path, workspace) if loaded.schema_path else None,
-        slice_types={name: columns[name].raw_type for name in names},
+        slice_types={name: columns[name].raw_type for name in names},  # type: ignore[misc]
         run_id=datetime.now(UTC).isoformat(),
         stages=prepared.stages,
         lock=lock_digest(loaded.root),
+        served=_served(workspace),
         ranking=ranking,
     )
 
@@ -120,6 +123,12 @@ def _rank(spec: ModelSpec, request: Request, workspace: Workspace) -> "Ranking":
         ranking = rank(connection, rows, label, spec.inputs.features)
     replace_file(file, ranking.model_dump_json(indent=1))
     return ranking
+
+
+def _served(workspace: Workspace) -> str:
+    """Return the digest of the model that is served, empty if none is."""
+    standing = read_standing(workspace.serving)
+    return standing.pushed[standing.live].digest if standing.live else ""
 
 
 def _pin_schema(path: Path, workspace: Workspace) -> Path:

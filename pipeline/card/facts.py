@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from models.spec import ModelSpec
 from pipeline.evaluation import METRICS
 from pipeline.metrics import SliceMetrics
-from pipeline.problem import Gate, Problem
+from pipeline.problem import Problem
 from pipeline.splits import judged
 from serving.manifest import Lineage, Parity
 
@@ -25,6 +25,7 @@ class Card(NamedTuple):
         spec: the model.
         lineage: what it was made of.
         metrics: all rows first, then slices.
+        gates: what they found, in words.
         parity: between the ways to ask it, where that was measured.
     """
 
@@ -32,6 +33,7 @@ class Card(NamedTuple):
     spec: ModelSpec
     lineage: Lineage
     metrics: Sequence[SliceMetrics]
+    gates: Sequence[str] = ()
     parity: Parity | None = None
 
     @property
@@ -68,11 +70,6 @@ class Card(NamedTuple):
         return sorted(enough, key=lambda each: -each.values[COUNT])[:SHOWN_SLICES]
 
     @property
-    def gates(self) -> list[str]:
-        """The bounds that the model has passed, in words."""
-        return [f"{name} {words}" for name, gate in self.problem.evaluation.gates.items() for words in _ask(gate)]
-
-    @property
     def limits(self) -> list[str]:
         """What nobody should expect of the model."""
         found = [
@@ -94,7 +91,7 @@ class Card(NamedTuple):
         ranked = [each for each in self.slices if name and each.values.get(name, float("nan")) == each.values.get(name)]
         if name is None or not ranked:
             return []
-        sign = 1 if METRICS[name].higher_is_better else -1
+        sign = -1 if METRICS[name].higher_is_better is False else 1
         worst = min(ranked, key=lambda each: sign * each.values[name])
         return [
             f"Weakest for {title(worst)}: {name} {worst.values[name]:.4f} "
@@ -110,15 +107,6 @@ def title(metrics: SliceMetrics) -> str:
 def number(value: float | None) -> str:
     """Return a metric as it is shown; nothing for one that is not defined."""
     return "" if value is None or value != value else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
-
-
-def _ask(gate: Gate) -> list[str]:
-    bounds: dict[str, Any] = {
-        "at least {}": gate.min,
-        "at most {}": gate.max,
-        "no more than {} worse than the model before": gate.not_worse_than_served_by,
-    }
-    return [words.format(value) for words, value in bounds.items() if value is not None]
 
 
 def _plural(word: str, count: int) -> str:

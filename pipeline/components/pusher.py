@@ -18,10 +18,11 @@ from tfx.utils import json_utils
 from models.export import SPEC_FILE
 from models.settings import Settings
 from models.spec import ModelSpec
+from pipeline.blessing import read_blessing
 from pipeline.card.facts import Card
 from pipeline.card.page import write_card
 from pipeline.errors import RunError
-from pipeline.evaluation import METRICS
+from pipeline.evaluation import EVAL_SPLIT, METRICS
 from pipeline.fingerprint import file_digest, installed
 from pipeline.metrics import SliceMetrics, read_metrics
 from pipeline.problem import Problem
@@ -86,14 +87,16 @@ def _explain(rollback: Event) -> str:
 
 def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pushed:
     problem = Problem.model_validate(request.problem)
-    metrics = read_metrics(Path(artifact_utils.get_single_uri(inputs["evaluation"])))
+    evaluation = Path(artifact_utils.get_single_uri(inputs["evaluation"]))
+    metrics = [each for each in read_metrics(evaluation) if EVAL_SPLIT not in each.slice]
+    gates = [gate.words() for gate in read_blessing(evaluation).gates if not gate.slice]
     lineage = read_lineage(inputs, request)
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
 
     def write_extras(folder: Path) -> None:
         spec = ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes())
         write_warm_up(model, examples, problem.name, folder)
-        write_card(Card(problem, spec, lineage, metrics), folder)
+        write_card(Card(problem, spec, lineage, metrics, gates), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
 
     candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]))

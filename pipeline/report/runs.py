@@ -75,7 +75,9 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         label=Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None)),
         features=tuple(columns_read(loaded.problem.features or {})),
         time_column=split.column if split.by == "time" else None,
-        slice_columns=tuple(keys[0] for keys in loaded.problem.evaluation.slices if len(keys) == 1),
+        slice_columns=tuple(
+            keys[0] for keys in loaded.problem.evaluation.sliced if len(keys) == 1 and isinstance(keys[0], str)
+        ),
         spans=tuple(_text(examples, "spans").split()),
         previous=previous,
         previous_run=previous_run,

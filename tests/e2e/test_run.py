@@ -216,7 +216,7 @@ def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
     result = json.loads(done.stdout)
     assert (result["blessed"], result["pushed"]) == (False, None)
     assert "auc is 0." in done.stderr
-    assert "the gate asks for at least 0.99 and no more than 0.05 worse than the last blessed model" in done.stderr
+    assert "the gate asks for at least 0.99" in done.stderr
     assert "0.99" in done.stderr
     assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
 
@@ -234,7 +234,7 @@ def test_worse_model_than_the_blessed_one_is_blocked(first, penstock, folder):
     (folder / "problems/sales.yaml").write_text(worse)
     done = penstock("run", "problems/sales.yaml", "--json", code=3)
     (folder / "problems/sales.yaml").write_text(SALES)
-    assert "auc less its baseline's is -0." in done.stderr
+    assert "auc less the served model's is -0." in done.stderr
     assert json.loads(done.stdout)["pushed"] is None
 
 

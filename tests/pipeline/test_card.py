@@ -44,7 +44,7 @@ METRICS = [
     measured(0.1, 99, shop="few"),
 ]
 LINEAGE = Lineage(run="run 1", data={"train": "d1"}, rows={"train": 2792}, code="c0de", lock="l0ck", source="r0ws")
-CARD = Card(PROBLEM, SPEC, LINEAGE, METRICS)
+CARD = Card(PROBLEM, SPEC, LINEAGE, METRICS, ["auc is 0.9000 [0.8800, 0.9200], the gate asks for at least 0.7"])
 
 
 class Tags(HTMLParser):

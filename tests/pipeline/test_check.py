@@ -80,6 +80,15 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             f"{TARGET}\nevaluation: {{gates: {{rmse: {{max: 1}}}}}}",
             "evaluation.gates.rmse: expected one of auc, pr_auc",
         ),
+        (f"{TARGET}\nevaluation: {{gates: {{cost: {{max: 1}}}}}}", "evaluation.gates.cost: expected one of auc"),
+        (
+            f"{TARGET}\nevaluation: {{slices: [[{{column: shop, quantiles: 4}}]]}}",
+            "evaluation.slices.0: expected one value a row, and for quantiles a number: text",
+        ),
+        (
+            f"{TARGET}\nevaluation: {{gates: {{auc: {{max_gap: {{shap: 0.1}}}}}}}}",
+            "evaluation.gates.auc.max_gap.shap: no column 'shap' in the table; near: shop",
+        ),
         (
             f"{TARGET}\ntuning: {{objective: rmse}}",
             "sales.yaml:4: tuning.objective: expected one of loss, auc, received 'rmse'",
