@@ -51,6 +51,8 @@ class Buckets(Settings):
 
 
 SliceKey = str | Buckets
+EVEN = 0.5
+"""The threshold, unless somebody says otherwise."""
 
 
 class Evaluation(Settings):
@@ -60,7 +62,7 @@ class Evaluation(Settings):
         slices: lists of columns (or `{column: age, quantiles: 4}`); metrics are also computed for each combination of
             their values.
         gates: bounds by name of metric.
-        threshold: from which probability on a decision is yes.
+        threshold: from which probability on a decision is yes; None: a half, or what `costs` come to.
         costs: what wrong decisions cost, instead of a threshold.
         confidence: of what must be shown, and of the intervals.
         negligible: how far two trainings of one model may be apart, as a share of what is left to gain (1 less a share,
@@ -72,7 +74,7 @@ class Evaluation(Settings):
 
     slices: tuple[tuple[SliceKey, ...], ...] = ()
     gates: dict[str, Gate] = Field(default_factory=dict)
-    threshold: float = Field(default=0.5, gt=0, lt=1)
+    threshold: float | None = Field(default=None, gt=0, lt=1)
     costs: Costs | None = None
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     negligible: float = Field(default=0.02, ge=0, lt=1)
@@ -88,7 +90,7 @@ class Evaluation(Settings):
 
     @model_validator(mode="after")
     def _one_threshold(self) -> "Evaluation":
-        if self.costs and "threshold" in self.model_fields_set:
+        if self.costs and self.threshold is not None:
             msg = "costs say what the threshold is: leave threshold out"
             raise ValueError(msg)
         return self

@@ -28,7 +28,7 @@ from pipeline import ingest
 from pipeline.components.evaluator import ROWS_FILE, analyze
 from pipeline.errors import InputError
 from pipeline.evaluation import CANDIDATE, COUNT, LABEL, build_eval_config, metric_names, metric_settings
-from pipeline.judging import Evaluation
+from pipeline.judging import EVEN, Evaluation
 from pipeline.metrics import FOLD, FOLDS_FILE, FOLDS_TYPE, Folds, fold_metrics, read_metrics
 from pipeline.predictions import evaluated_labels
 from pipeline.splits.folds import Fold, read_folds
@@ -85,7 +85,7 @@ def CrossValidation(  # noqa: N802  TFX names components as classes
     PROGRESS.info("judging %d folds", len(folds))
     target = parsed.spec.inputs.target
     names = [name for name in metric_names(target, parsed.evaluation) if name != COUNT]
-    settings = metric_settings(target, parsed.evaluation, parsed.evaluation.threshold)
+    settings = metric_settings(target, parsed.evaluation, parsed.evaluation.threshold or EVEN)
     with beam_pipeline as pipeline:
         config = build_eval_config(names, settings, [(FOLD,)], [CANDIDATE])
         analyze(pipeline, [folder / ROWS_FILE], [CANDIDATE], config)

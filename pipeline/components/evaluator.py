@@ -32,7 +32,7 @@ from pipeline.evaluation import (
     metric_settings,
 )
 from pipeline.formulas.binary import best_threshold
-from pipeline.judging import Evaluation
+from pipeline.judging import EVEN, Evaluation
 from pipeline.metrics import LOSSES
 from pipeline.predictions import Judges, can_judge, extracts, judged_rows, slice_name, slice_rows, stacked
 
@@ -141,7 +141,7 @@ def _threshold(request: Request, files: Sequence[Path]) -> float:
 
     costs = request.evaluation.costs
     if costs is None:
-        return request.evaluation.threshold
+        return request.evaluation.threshold or EVEN
     table = pq.read_table(files[-1], columns=[LABEL, CANDIDATE])
     return best_threshold(stacked(table[LABEL]), stacked(table[CANDIDATE]), costs.false_positive, costs.false_negative)
 
