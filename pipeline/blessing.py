@@ -5,7 +5,6 @@ same rows. Slices are many, so one of them fails by chance now and then: what is
 all tests of the run together (Holm, "A simple sequentially rejective multiple test procedure", 1979).
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict
 
 from models.settings import Settings
-from pipeline.bootstrap import Estimate, draw, estimate, resampled
+from pipeline.bootstrap import Estimate, draw, estimate, farthest, gap_of, resampled
 from pipeline.evaluation import BASELINE, CANDIDATE, METRICS
 from pipeline.formulas import Array, Formula, Ranked
 from pipeline.judging import Bounds, Evaluation
@@ -85,7 +84,7 @@ class GateResult(_Numbers):
     Attributes:
         metric: its name.
         gate: min, max, not_worse_than_served_by, better_than_served_by or max_gap.
-        slice: that it looks at, empty for all rows; of max_gap, the two values that are farthest apart.
+        slice: that it looks at, empty for all rows; of max_gap, the two values that show a gap best.
         value: what was found: the metric, or a difference.
         low, high: its interval.
         bound: what was asked for.
@@ -173,10 +172,17 @@ class _Found(NamedTuple):
 
 
 class _Test(NamedTuple):
-    """What is held against a slice, and how likely chance alone would show it."""
+    """What is held against a slice.
+
+    Attributes:
+        chance: how likely chance alone would show it.
+        result: the answer.
+        tests: how many it is the likeliest of.
+    """
 
     chance: float
     result: GateResult
+    tests: int = 1
 
 
 def judge(
@@ -338,7 +344,7 @@ def _test(found: _Found, gate: str, bound: float, against: Estimate, told: Estim
 
 
 def _gaps(name: str, found: list[_Found], evaluation: Evaluation) -> Iterator[_Test]:
-    """Yield, by column with a largest gap, a test of each two of its values."""
+    """Yield, by column with a largest gap, the test of the two values that show it best; it counts as all of them."""
     for column, bound in evaluation.gates[name].max_gap.items():
         groups = [
             each
@@ -348,24 +354,22 @@ def _gaps(name: str, found: list[_Found], evaluation: Evaluation) -> Iterator[_T
             and each.rows >= evaluation.min_rows
             and math.isfinite(each.candidate.value)
         ]
-        for one, other in itertools.combinations(groups, 2):
-            # rows of two values are not the same rows: their errors are independent
-            gap = Estimate(
-                abs(one.candidate.value - other.candidate.value),
-                math.hypot(one.candidate.deviation, other.candidate.deviation),
-            )
-            values = {column: f"{one.slice[column]} and {other.slice[column]}"}
-            yield _test(
-                one._replace(slice=values), "max_gap", bound, gap._replace(value=gap.value - bound), gap, evaluation
-            )
+        if len(groups) < 2:
+            continue
+        one, other = (groups[place] for place in farthest([each.candidate for each in groups], bound))
+        gap = gap_of(one.candidate, other.candidate)
+        values = {column: f"{one.slice[column]} and {other.slice[column]}"}
+        against = gap._replace(value=gap.value - bound)
+        test = _test(one._replace(slice=values), "max_gap", bound, against, gap, evaluation)
+        yield test._replace(tests=math.comb(len(groups), 2))
 
 
 def _holm(tests: list[_Test], level: float) -> list[GateResult]:
     """Return the answers: failed are those that chance alone would not bring about in `level` of all runs."""
     order = sorted(range(len(tests)), key=lambda index: tests[index].chance)
-    failed: set[int] = set()
+    failed, count = set[int](), sum(test.tests for test in tests)
     for rank, index in enumerate(order):
-        if tests[index].chance > level / (len(tests) - rank):
+        if tests[index].chance > level / (count - rank):
             break
         failed.add(index)
     return [test.result.model_copy(update={"passed": index not in failed}) for index, test in enumerate(tests)]

@@ -40,7 +40,12 @@ class Estimate(NamedTuple):
         return self.value + NormalDist().inv_cdf(confidence) * self.deviation
 
     def chance_below(self, bound: float) -> float:
-        """Return how likely the rows would put it so far above `bound`, or farther, if it were there (one-sided p)."""
+        """Return how likely the rows would put it so far above `bound`, or farther, if it were there (one-sided p).
+
+        Of a number whose error is not known nothing is shown.
+        """
+        if math.isnan(self.deviation):
+            return 1.0
         if not self.deviation > 0:
             return 1.0 if not self.value > bound else 0.0
         return 1 - NormalDist().cdf((self.value - bound) / self.deviation)
@@ -96,3 +101,25 @@ def estimate(values: Array) -> Estimate:
     drawn = values[1:][np.isfinite(values[1:])]
     is_known = 2 * len(drawn) > len(values) - 1
     return Estimate(float(values[0]), float(drawn.std(ddof=1)) if is_known and len(drawn) > 1 else float("nan"))
+
+
+def gap_of(one: Estimate, other: Estimate) -> Estimate:
+    """Return the distance of two values' metrics; they have no row in common: their errors are independent."""
+    return Estimate(abs(one.value - other.value), math.hypot(one.deviation, other.deviation))
+
+
+def farthest(found: list[Estimate], bound: float) -> tuple[int, int]:
+    """Return which two are farther apart than `bound` by the most of their gap's deviations."""
+    values, deviations = np.array(found).T
+    best, pair = -math.inf, (0, 1)
+    # a row of all pairs at a time: of thousands of values there are millions
+    for one in range(len(found) - 1):
+        beyond = np.abs(values[one + 1 :] - values[one]) - bound
+        errors = np.hypot(deviations[one + 1 :], deviations[one])
+        # without a deviation a gap is there, or it is not
+        sure = np.where(np.isnan(errors), -math.inf, np.copysign(math.inf, beyond))
+        scores = np.divide(beyond, errors, out=sure, where=errors > 0)
+        at = int(np.argmax(scores))
+        if scores[at] > best:
+            best, pair = float(scores[at]), (one, one + 1 + at)
+    return pair

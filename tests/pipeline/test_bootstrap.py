@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.bootstrap import Estimate, draw, estimate, resampled
+from pipeline.bootstrap import Estimate, draw, estimate, farthest, resampled
 from pipeline.evaluation import formula_of
 
 ROWS, RESAMPLES = 2000, 400
@@ -77,8 +77,18 @@ def test_bounds_are_those_of_the_normal_distribution() -> None:
 @pytest.mark.parametrize(("value", "chance"), [(0.8, 0.0), (0.7, 1.0), (math.nan, 1.0)])
 def test_without_a_spread_the_value_alone_counts(value: float, chance: float) -> None:
     assert Estimate(value, 0.0).chance_below(0.75) == chance
-    assert Estimate(value, math.nan).chance_below(0.75) == chance
+    # of an error that is not known nothing follows
+    assert Estimate(value, math.nan).chance_below(0.75) == 1.0
 
 
 def test_a_metric_that_most_resamples_lack_has_no_spread() -> None:
     assert math.isnan(estimate(np.array([0.5, np.nan, np.nan, np.nan, 0.5])).deviation)
+
+
+def test_the_gap_that_is_shown_best_is_not_the_largest_one() -> None:
+    # gaps of 0.5 and 0.4 beyond 0.1: 0.4 / hypot(0.3, 0.01) = 1.3 deviations, 0.3 / hypot(0.01, 0.01) = 21
+    found = [Estimate(0.9, 0.01), Estimate(0.4, 0.3), Estimate(0.5, 0.01)]
+    assert farthest(found, 0.1) == (0, 2)
+    # without an error a gap is there for sure, of one that is not known nothing is
+    assert farthest([Estimate(0.9, 0.01), Estimate(0.2, math.nan), Estimate(0.5, 0.01)], 0.1) == (0, 2)
+    assert farthest([Estimate(0.9, 0.1), Estimate(0.5, 0.1), Estimate(0.9, 0.0), Estimate(0.7, 0.0)], 0.1) == (2, 3)
