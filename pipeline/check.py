@@ -81,7 +81,11 @@ def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
 
 
 def _buckets(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
-    """Yield columns that have no quantiles."""
+    """Yield columns that have no quantiles, and lists, which are no slice."""
+    for metric, gate in problem.evaluation.gates.items():
+        for name in gate.max_gap:
+            if name in columns and columns[name].is_list:
+                yield ("evaluation", "gates", metric, "max_gap", name), "expected one value a row: a list"
     for index, keys in enumerate(problem.evaluation.slices):
         for key in keys:
             column = columns.get(column_of(key))

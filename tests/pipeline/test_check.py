@@ -262,3 +262,15 @@ def test_a_family_of_steps_needs_a_sequence_or_a_text(tmp_path):
     assert "sales.yaml:5: model.family: lstm reads sequences and texts: expected such a feature" in refuse(
         tmp_path, body
     )
+
+
+@pytest.mark.parametrize("evaluation", ["{slices: [[tags]]}", "{gates: {auc: {max_gap: {tags: 0.1}}}}"])
+def test_a_list_is_no_slice(tmp_path, evaluation):
+    (tmp_path / "sales.jsonl").write_text('{"sold": 1, "tags": ["a", "b"]}\n{"sold": 0, "tags": []}\n')
+    (tmp_path / "sales.yaml").write_text(
+        "name: sales\nsource: {kind: jsonl, files: sales.jsonl}\n"
+        f"target: {{column: sold, kind: binary}}\nevaluation: {evaluation}\n"
+    )
+    loaded = load_problem(tmp_path / "sales.yaml")
+    with pytest.raises(InputError, match="expected one value a row"):
+        check(loaded, read_columns(loaded, whole=True))
