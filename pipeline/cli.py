@@ -63,9 +63,9 @@ def _print_json(content: Any) -> None:
 
 
 def _print(content: Any) -> None:
-    from rich.console import Console
+    from pipeline.render import open_console
 
-    Console().print(content)
+    open_console().print(content)
 
 
 def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":

@@ -26,9 +26,9 @@ LIVE = "live"
 
 
 def _print(content: Any) -> None:
-    from rich.console import Console
+    from pipeline.render import open_console
 
-    Console().print(content, soft_wrap=True)
+    open_console().print(content, soft_wrap=True)
 
 
 def _print_json(content: Any) -> None:

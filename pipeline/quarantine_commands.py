@@ -28,16 +28,15 @@ def show_quarantine(
 ) -> None:
     """Print refused rows with file, line, column, value and reason."""
     import orjson
-    from rich.console import Console
 
     from pipeline.quarantine import read_quarantine
-    from pipeline.render import render_quarantine
+    from pipeline.render import open_console, render_quarantine
 
     rows, total = read_quarantine(_open(problem), limit)
     if as_json:
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str).decode())
     else:
-        Console().print(render_quarantine(rows, total))
+        open_console().print(render_quarantine(rows, total))
 
 
 @app.command("export")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -28,7 +28,13 @@ SHOWN_SLICES = 24
 SHOWN_FEATURES = 6
 SMALL_SLICE = 100
 HEADLINE_METRICS = 4
+SHOWN_ANSWERS = 8
 ROW_CHARACTERS = 80
+
+
+def open_console(**settings: Any) -> Console:
+    """Return a console that shows text of the data as it is: `[sale]` and `:new:` are no markup to it."""
+    return Console(markup=False, emoji=False, **settings)
 
 
 def table(*columns: str, title: str = "") -> Table:
@@ -186,7 +192,8 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
     if result.pushed is None:
         return Text(f"Blessed, but not pushed: {result.withheld}", style="bold yellow")
     how = "pushed" if result.pushed.fresh else "already served"
-    gates = f"all {len(result.blessing.gates)} passed" if result.blessing.gates else "none asked"
+    count = len(result.blessing.gates)
+    gates = "none asked" if count == 0 else "passed" if count == 1 else f"all {count} passed"
     return Text.assemble(
         *(("Gates ", "bold"), f"{gates}\n"),
         ("Model ", "bold"),
@@ -272,7 +279,23 @@ def render_answers(
 
 def _answer(answer: Any) -> str:
     if isinstance(answer, dict):
-        return ", ".join(f"{name} {_answer(value)}" for name, value in answer.items())
+        return _ranked(answer) or ", ".join(f"{name} {_answer(value)}" for name, value in answer.items())
     if isinstance(answer, list):
-        return "[" + ", ".join(_answer(value) for value in answer) + "]"
+        return "[" + ", ".join(_first([_answer(value) for value in answer])) + "]"
     return f"{answer:.4g}" if isinstance(answer, float) else str(answer)
+
+
+def _ranked(answer: dict[str, Any]) -> str:
+    """Return names beside their numbers, the largest first; empty of an answer that is not two such lists."""
+    if len(answer) != 2 or not all(isinstance(values, list) for values in answer.values()):
+        return ""
+    pairs = list(zip(*answer.values(), strict=False))
+    if not all(isinstance(name, str) and isinstance(number, int | float) for name, number in pairs):
+        return ""
+    return ", ".join(_first([f"{name} {number:.4g}" for name, number in sorted(pairs, key=lambda pair: -pair[1])]))
+
+
+def _first(texts: list[str]) -> list[str]:
+    """Return the texts, of many the first ones and how many more there are."""
+    more = len(texts) - SHOWN_ANSWERS
+    return [*texts[:SHOWN_ANSWERS], f"{more} more"] if more > 1 else texts

@@ -29,9 +29,9 @@ def _load(path: Path) -> "LoadedProblem":
 
 
 def _print(content: Any, *, soft_wrap: bool = False) -> None:
-    from rich.console import Console
+    from pipeline.render import open_console
 
-    Console().print(content, soft_wrap=soft_wrap)
+    open_console().print(content, soft_wrap=soft_wrap)
 
 
 def _print_json(content: Any) -> None:

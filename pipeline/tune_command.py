@@ -23,12 +23,10 @@ def tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
-    from rich.console import Console
-
     from pipeline.console import capture_output
     from pipeline.preflight import prepare
     from pipeline.problem import load_problem
-    from pipeline.render import relative
+    from pipeline.render import open_console, relative
     from pipeline.report.browser import open_page
     from pipeline.report.trials import write_page
     from pipeline.run import fetch
@@ -47,7 +45,7 @@ def tune(
     if as_json:
         typer.echo(json.dumps({**tuned.model_dump(mode="json"), "page": str(page)}, indent=2))
     else:
-        Console().print(render_trials(tuned))
+        open_console().print(render_trials(tuned))
         typer.echo(f"page  {relative(page)}")
         typer.echo(f"next  penstock run {problem}   # trains with the best values")
     open_page(page, wanted=opened)

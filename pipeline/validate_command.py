@@ -90,6 +90,6 @@ def _print_rest(outcomes: "Sequence[Report | Failure]", rows: Path | None) -> No
 
 
 def _console(**settings: Any) -> Any:
-    from rich.console import Console
+    from pipeline.render import open_console
 
-    return Console(**settings)
+    return open_console(**settings)

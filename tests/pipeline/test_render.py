@@ -6,7 +6,7 @@ from rich.console import Console
 
 from pipeline.blessing import Blessing, Judged
 from pipeline.metrics import FoldMetric, Folds, SliceMetrics
-from pipeline.render import render_folds, render_judged
+from pipeline.render import open_console, render_answers, render_folds, render_judged
 
 
 def test_folds_are_mean_deviation_and_each_value():
@@ -49,3 +49,26 @@ def test_metrics_stand_beside_those_of_the_served_model():
     screen = io.StringIO()
     Console(width=80, file=screen).print(render_judged(blessing.model_copy(update={"metrics": (alone,)}), []))
     assert "auc 0.9000 0.8800 – 0.9200" in [" ".join(line.split()) for line in screen.getvalue().splitlines()]
+
+
+def shown(answer: object, width: int = 80) -> str:
+    screen = io.StringIO()
+    open_console(width=width, file=screen).print(render_answers([answer], ["[b]"], [{"tag": "[sale]"}]))
+    return " ".join(screen.getvalue().split())
+
+
+def test_text_of_the_data_is_no_markup():
+    assert shown({"value": ":new:", "of": ["[/x]"]}).endswith("1 [sale] value :new:, of [[/x]] [b]")
+
+
+def test_many_names_are_told_with_their_numbers_the_largest_first():
+    labels = {"labels": ["a", "b", "c"], "probabilities": [0.25, 0.5, 0.125]}
+    assert shown(labels).endswith("1 [sale] b 0.5, a 0.25, c 0.125 [b]")
+    items = {"items": [f"i{number}" for number in range(100)], "scores": [1 - number / 128 for number in range(100)]}
+    assert "i0 1, i1 0.9922, " in shown(items, 200)
+    assert "i7 0.9453, 92 more [b]" in shown(items, 200)
+
+
+def test_an_answer_of_another_form_is_told_as_it_is():
+    assert shown({"label": "mid", "probabilities": [0.75, 0.25]}).endswith("label mid, probabilities [0.75, 0.25] [b]")
+    assert shown([0.1] * 10, 200).endswith("[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 2 more] [b]")
