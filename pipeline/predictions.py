@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.dataset import concatenate, dense_batches
 from models.export import SPEC_FILE, load_predictor, read_classes
-from models.raw import RawType
+from models.raw import MISSING_INT, RawType
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
 from pipeline.evaluation import BASELINE, CANDIDATE, EVAL_SPLIT, LABEL
@@ -122,8 +122,9 @@ def slice_values(key: SliceKey, columns: "Columns") -> "Array":
 
     column = columns[column_of(key)]
     if isinstance(key, str):
-        return as_text(column)
-    numbers = np.where(column == np.iinfo("int64").min, np.nan, column.astype("float64"))
+        lacks = column == b"" if column.dtype == object else (column != column) | (column == MISSING_INT)
+        return np.where(lacks, MISSING, as_text(column))
+    numbers = np.where(column == MISSING_INT, np.nan, column.astype("float64"))
     bounds = np.unique(np.nanquantile(numbers, np.linspace(0, 1, key.quantiles + 1)))
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(bounds)] or [f"{bounds[0]:g}"]
     places = np.searchsorted(bounds[1:-1], numbers, side="right") if len(bounds) > 2 else np.zeros(len(numbers), int)

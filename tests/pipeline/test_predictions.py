@@ -54,6 +54,20 @@ def test_a_number_is_cut_at_its_quantiles() -> None:
     assert slice_values("shop", columns).tolist() == ["a", "größe"]
 
 
+def test_a_missing_value_is_a_slice_by_that_name() -> None:
+    from models.raw import MISSING_INT
+    from pipeline.predictions import slice_values
+
+    columns = {
+        "age": np.array([3, MISSING_INT]),
+        "price": np.array([np.nan, 0.5], "float32"),
+        "shop": np.array([b"", b"a"], object),
+    }
+    assert slice_values("age", columns).tolist() == ["3", "missing"]
+    assert slice_values("price", columns).tolist() == ["missing", "0.5"]
+    assert slice_values("shop", columns).tolist() == ["missing", "a"]
+
+
 def test_slices_are_the_combinations_that_there_are() -> None:
     import pyarrow as pa
 
