@@ -141,9 +141,10 @@ class Blessing(_Numbers):
     @property
     def refusals(self) -> list[str]:
         """Why it is not blessed, in words."""
-        return [f"{name} is not a number" for name in self.broken] + [
-            gate.words() for gate in self.gates if not gate.passed
-        ]
+        failed = [gate for gate in self.gates if not gate.passed]
+        told = {gate.metric for gate in failed if not gate.slice and math.isnan(gate.value)}
+        broken = [f"{name} is not a number" for name in self.broken if name not in told]
+        return broken + [gate.words() for gate in failed]
 
 
 class Rows(NamedTuple):

@@ -168,6 +168,14 @@ def test_no_number_never_passes() -> None:
     assert passed(gates) == [False]
 
 
+def test_no_number_is_told_once() -> None:
+    judged, gates, broken = run(score(0.1), labels=np.ones(ROWS), gates={"auc": {"min": 0.5}})
+    blessing = Blessing(
+        blessed=False, split="test", threshold=0.5, confidence=0.95, metrics=judged, gates=gates, broken=broken
+    )
+    assert blessing.refusals == ["auc is not a number, the gate asks for at least 0.5"]
+
+
 def test_a_metric_without_a_gate_may_have_no_value() -> None:
     never = np.full((ROWS, 1), 0.1)
     judged, _, names = run(never)
