@@ -193,7 +193,7 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
         return Text(f"Blessed, but not pushed: {result.withheld}", style="bold yellow")
     how = "pushed" if result.pushed.fresh else "already served"
     count = len(result.blessing.gates)
-    gates = "none asked" if count == 0 else "passed" if count == 1 else f"all {count} passed"
+    gates = "nothing to judge" if count == 0 else "passed" if count == 1 else f"all {count} passed"
     return Text.assemble(
         *(("Gates ", "bold"), f"{gates}\n"),
         ("Model ", "bold"),

@@ -27,6 +27,7 @@ class Card(NamedTuple):
         metrics: all rows first, then slices.
         gates: what they found, in words.
         parity: between the ways to ask it, where that was measured.
+        threshold: from which probability on a decision was yes; None where nothing is decided.
     """
 
     problem: Problem
@@ -35,6 +36,7 @@ class Card(NamedTuple):
     metrics: Sequence[SliceMetrics]
     gates: Sequence[str] = ()
     parity: Parity | None = None
+    threshold: float | None = None
 
     @property
     def split(self) -> str:

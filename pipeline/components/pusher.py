@@ -89,14 +89,17 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
     problem = Problem.model_validate(request.problem)
     evaluation = Path(artifact_utils.get_single_uri(inputs["evaluation"]))
     metrics = [each for each in read_metrics(evaluation) if EVAL_SPLIT not in each.slice]
-    gates = [gate.words() for gate in read_blessing(evaluation).gates if not gate.slice]
+    blessing = read_blessing(evaluation)
+    gates = [gate.words() for gate in blessing.gates if not gate.slice]
+    sliced = len(blessing.gates) - len(gates)
+    gates += [f"{sliced} of slices"] if sliced else []
     lineage = read_lineage(inputs, request)
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
 
     def write_extras(folder: Path) -> None:
         spec = ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes())
         write_warm_up(model, examples, problem.name, folder)
-        write_card(Card(problem, spec, lineage, metrics, gates), folder)
+        write_card(Card(problem, spec, lineage, metrics, gates, threshold=blessing.threshold), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
 
     candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]))

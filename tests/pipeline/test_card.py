@@ -68,6 +68,12 @@ def test_card_says_data_metrics_gates_limits_and_lineage(template):
         assert word in text, word
 
 
+@pytest.mark.parametrize("template", ["card.md", "card.html"])
+def test_card_says_where_a_decision_is_yes(template):
+    assert "a probability of 0.2135 on" in render_card(CARD._replace(threshold=0.21348), template)
+    assert "Decisions" not in render_card(CARD, template)
+
+
 def test_limits_name_the_weakest_slice_and_what_was_not_looked_at():
     assert CARD.limits[1:] == [
         "Weakest for shop b: auc 0.8000 (300 rows), 0.9000 over all.",
