@@ -14,6 +14,7 @@ import typer
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.models_commands import app as models_app
 from pipeline.quarantine_commands import app as quarantine_app
+from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
@@ -365,6 +366,7 @@ def predict(
         _print(render_answers(answers, rows=asked))
 
 
+app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)
 app.add_typer(schema_app, name="schema")
