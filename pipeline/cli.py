@@ -294,7 +294,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page about a run's data and open it: findings, columns by split, drift, label, refused rows."""
+    """Write a page about a run and open it: gates, metrics, curves, importance, and its data by column and split."""
     from pipeline.render import relative
     from pipeline.report.browser import open_page
     from pipeline.report.runs import choose_run, write_run_report

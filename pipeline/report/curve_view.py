@@ -10,7 +10,7 @@ from pipeline.report.axes import Tick, number_axis, share_axis, ticks
 from pipeline.report.curves import BAND, CalibrationBin, ClassRow, Curve, Level, Residuals
 from pipeline.report.model import Judgement, ModelFacts
 from pipeline.report.views import MOST_TICKS, Cell, Plot
-from pipeline.report.words import NONE, NumberScale, count, decimal, number_scale, percent, shorten
+from pipeline.report.words import NONE, NumberScale, count, decimal, number_scale, percent, shorten, trim
 
 MODELS = (("candidate", "s0"), ("served", "sp"))
 SHARES = [Tick(place, f"{place:g}") for place in (0, 0.25, 0.5, 0.75, 1)]
@@ -197,26 +197,28 @@ def _residuals(found: Sequence[Residuals]) -> Card:
         return (value - bottom) / (top - bottom)
 
     drawn = charts.grid(up)
-    for lower, upper in ((0, 4), (1, 3)):
+    for first, last in ((0, 4), (1, 3)):
         drawn += charts.band(
-            [(across(e.predicted), place(e.quantiles[lower]), place(e.quantiles[upper])) for e in found], "s0"
+            [(across(e.predicted), place(e.quantiles[first]), place(e.quantiles[last])) for e in found], "s0"
         )
     drawn += charts.line([(across(each.predicted), place(each.quantiles[2])) for each in found], "s0")
     marks = ticks(low, high, MOST_TICKS, number_scale([low, high], high - low, whole=False))
-    ends = f"{percent(BAND[0])} to {percent(BAND[-1])}"
-    note = f"Line: median; areas: {percent(BAND[1])} to {percent(BAND[3])}, and {ends} of {len(found)} groups of rows."
+    least, lower, _, upper, most = map(_at, BAND)
+    note = f"Line: median; areas: {lower} to {upper} and {least} to {most} of each of {len(found)} groups of rows."
     return Card(title, plot=Plot(Markup(charts.svg(drawn, title)), marks, up), note=note)
+
+
+def _at(quantile: float) -> str:
+    return trim(percent(quantile))
 
 
 def _levels(found: Sequence[Sequence[Level]]) -> Card:
     title = "Share of labels that a quantile covers, by its level"
     drawn = charts.grid(HALVES) + _diagonal()
     for levels, (_, shade) in reversed(list(zip(found, MODELS, strict=False))):
-        dots = [
-            charts.Dot(each.level, each.share, f"{percent(each.share)} at {percent(each.level)}") for each in levels
-        ]
+        dots = [charts.Dot(each.level, each.share, f"{_at(each.level)}: {percent(each.share)}") for each in levels]
         drawn += charts.line([(dot.across, dot.up) for dot in dots], shade) + charts.dots(dots, shade)
-    told = ", ".join(f"{percent(each.level)}: {percent(each.share)}" for each in found[0])
+    told = ", ".join(f"{_at(each.level)}: {percent(each.share)}" for each in found[0])
     return Card(
         title,
         _legend(found),

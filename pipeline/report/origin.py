@@ -1,6 +1,5 @@
 """Where a run's model comes from, and what its components took: what ML Metadata knows of them."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 from models.settings import Settings
 from pipeline.fingerprint import file_digest
 from pipeline.lineage import Run
-from pipeline.publish import read_digest
 from pipeline.report.model import SERVING_FOLDER
+from serving.manifest import digest_files, digest_model, read_manifest
 
 
 class Ancestor(Settings):
@@ -56,9 +55,8 @@ def read_origin(run: Run) -> Origin:
 
 def folder_digest(folder: Path) -> str:
     """Return a digest of a folder's files, of a model the one of its pushed version; empty without files."""
-    files = {str(file.relative_to(folder)): file_digest(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    lines = "\n".join(f"{name} {digest}" for name, digest in files.items())
-    return hashlib.sha256(lines.encode()).hexdigest() if files else ""
+    files = digest_files(folder)
+    return digest_model(files) if files else ""
 
 
 def pushed_version(run: Run) -> str:
@@ -84,7 +82,8 @@ def _ancestors(run: Run) -> Iterator[Ancestor]:
     if version:
         pushed = run.output("PushedModel")
         destination = Path(pushed.custom_properties["pushed_destination"].string_value)
-        yield _ancestor("version", pushed, read_digest(destination) or "", version)
+        manifest = read_manifest(destination)
+        yield _ancestor("version", pushed, manifest.digest if manifest else "", version)
 
 
 def _is_count(name: str) -> bool:

@@ -233,14 +233,3 @@ def test_origin_and_times(sources):
     text = shown(page_of(read_model(sources("binary")), origin, EVIL))
     assert "artifact 3" in text
     assert "2024-01-02 03:04" in text
-
-
-def test_a_models_digest_is_its_pushed_versions(tmp_path):
-    from pipeline.publish import publish, read_digest
-
-    (tmp_path / "model" / "variables").mkdir(parents=True)
-    for name in ("saved_model.pb", "variables/variables.index"):
-        (tmp_path / "model" / name).write_text(name)
-    published = publish(tmp_path / "model", tmp_path / "base", 5)
-    assert folder_digest(tmp_path / "model") == read_digest(published.path)
-    assert folder_digest(tmp_path / "gone") == ""
