@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def _epochs(file: Path) -> tuple[Epoch, ...]:
     return tuple(Epoch.model_validate(json.loads(line)) for line in lines)
 
 
-class _Judged(Settings, arbitrary_types_allowed=True):
+class _Judged(NamedTuple):
     """The judged rows: labels, predictions of the candidate first, names of the classes, quantiles, threshold."""
 
     labels: Array

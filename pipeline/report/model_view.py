@@ -182,22 +182,23 @@ def _chosen(blessing: Blessing) -> list[str]:
 def _forest(blessing: Blessing, name: str) -> Forest | None:
     found = [each for each in blessing.metrics if each.metric == name and each.slice]
     known = [each for each in found if each.rows >= FEWEST_ROWS and math.isfinite(each.low + each.high)]
-    largest = sorted(known, key=lambda each: -each.rows)[:MOST_SLICES]
-    if not largest:
+    if not known:
         return None
+    largest = sorted(range(len(known)), key=lambda index: -known[index].rows)[:MOST_SLICES]
+    shown = [known[index] for index in sorted(largest)]
     overall = next(each for each in blessing.metrics if each.metric == name and not each.slice)
-    ends = [number for each in [*largest, overall] for number in (each.low, each.high, each.served)]
+    ends = [number for each in [*shown, overall] for number in (each.low, each.high, each.served)]
     numbers = [number for number in ends if number is not None and math.isfinite(number)]
     low, high, ticks = number_axis(
         min(numbers), max(numbers), number_scale(numbers, max(numbers) - min(numbers), whole=False)
     )
-    most = max(each.rows for each in largest)
+    most = max(each.rows for each in shown)
 
     def place(value: float) -> float:
         return (value - low) / (high - low)
 
     rows = []
-    for each in [each for each in known if each in largest]:
+    for each in shown:
         dots = [(place(each.value), "s0")]
         if each.served is not None and math.isfinite(each.served):
             dots.insert(0, (place(each.served), "sp"))
