@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.dataset import concatenate, dense_batches
-from models.export import load_predictor, read_classes
+from models.export import read_classes
 from models.settings import Settings
 from models.spec import InputSpec, columns_of, target_kind
 from models.targets import LabelFacts
 from pipeline.bootstrap import resampled
 from pipeline.evaluation import METRICS, formula_of
-from pipeline.predictions import evaluated_labels
+from pipeline.predictions import evaluated_labels, predictor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +105,7 @@ def measure(columns: "Columns", model: Path, inputs: InputSpec, settings: "Mappi
     formula, sign = formula_of(metric, settings), -1 if METRICS[metric].higher_is_better is False else 1
     labels = evaluated_labels(columns[target.column], target, facts)
     weights = np.ones((1, len(labels)), "uint8")
-    answer = load_predictor(model)
+    answer = predictor(model)
 
     def predict(asked: "Columns") -> "Array":
         parts = [

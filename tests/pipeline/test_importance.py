@@ -44,7 +44,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return predict
 
-    monkeypatch.setattr(importance, "load_predictor", load)
+    monkeypatch.setattr(importance, "predictor", load)
     return asked
 
 

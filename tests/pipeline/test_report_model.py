@@ -17,7 +17,7 @@ from pipeline.components.importance import FeatureImportance, Importance
 from pipeline.errors import InputError
 from pipeline.report.model import ModelFacts, ModelSources, read_model
 from pipeline.report.model_view import view_gates, view_model, view_origin
-from pipeline.report.origin import Ancestor, Origin, Timing, folder_digest
+from pipeline.report.origin import Ancestor, Origin, Timing
 from pipeline.report.page import render_report
 
 _spec = importlib.util.spec_from_file_location("report_page", Path(__file__).with_name("test_report_page.py"))
