@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +15,8 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.artifact import DEFAULT_SIGNATURE
+from serving.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serving.errors import UnavailableError
 from serving.server.app import create_app
 from serving.server.registry import Registry
 
@@ -25,6 +29,7 @@ MASS, COLUMN = "body mass (g)", "naïve.column"
 class Caller:
     """Asks a server over gRPC, and the application of the same models over REST."""
 
+    server: Any
     channel: Any
     models: Registry
 
@@ -62,6 +67,21 @@ class Caller:
         return asyncio.run(ask()).json()
 
 
+@dataclass
+class SlowModel:
+    """Version 2 of a model from x to y that answers when `respond` does."""
+
+    respond: Callable[[Any], Any]
+    version: int = 2
+
+    @property
+    def signatures(self):
+        return {DEFAULT_SIGNATURE: Signature({"x": TensorSpec("x:0", "float", (-1,))}, {"y": None}, "")}
+
+    def run(self, _, feeds):
+        return self.respond(feeds)
+
+
 @contextmanager
 def start(models):
     import grpc
@@ -71,7 +91,7 @@ def start(models):
     with closing(GrpcServer("127.0.0.1", 0)) as server:
         server.start(models)
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield Caller(channel, models)
+            yield Caller(server, channel, models)
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +358,33 @@ def test_large_message_is_refused(registry, monkeypatch):
     with start(registry) as caller:
         assert refuse(caller, "m", {"x": np.zeros(1000, np.float32)})[0] == "RESOURCE_EXHAUSTED"
         assert caller.predict("m", X).outputs["y"].float_val == [1]
+
+
+def test_drain_answers_what_is_in_flight_and_nothing_new(tmp_path):
+    begun, finish = threading.Event(), threading.Event()
+
+    def respond(feeds):
+        begun.set()
+        assert finish.wait(20)
+        return {"y": feeds["x"]}
+
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "saved_model.pb").touch()
+    models = Registry({"m": tmp_path}, lambda *_: SlowModel(respond))
+    models.refresh()
+    with start(models) as caller, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(caller.predict, "m", X)
+        assert begun.wait(20)
+        caller.server.drain(20)
+        assert refuse(caller, "m", X)[0] == "UNAVAILABLE"
+        finish.set()
+        assert asked.result().outputs["y"].float_val == [1]
+
+
+def test_port_that_cannot_be_listened_on_is_named():
+    from serving.server.grpc_server import GrpcServer
+
+    with closing(GrpcServer("127.0.0.1", 0)) as first:
+        message = f"Cannot listen on port {first.port} of 127.0.0.1"
+        with pytest.raises(UnavailableError, match=message):
+            GrpcServer("127.0.0.1", first.port)
