@@ -81,5 +81,8 @@ def get_dtype_name(proto: Any) -> str:
     """TensorFlow's name of a TensorProto's dtype, as `TensorSpec` has it: `float`, `string`, ...; else its number."""
     from tensorflow.core.framework.types_pb2 import DataType
 
-    known = proto.dtype in DataType.values()
-    return DataType.Name(proto.dtype).removeprefix("DT_").lower() if known else str(proto.dtype)
+    try:
+        name: str = DataType.Name(proto.dtype)
+    except ValueError:
+        return str(proto.dtype)
+    return name.removeprefix("DT_").lower()

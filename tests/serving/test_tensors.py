@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serving.errors import InvalidArgumentError
-from serving.server.tensors import to_array, to_proto
+from serving.server.tensors import get_dtype_name, to_array, to_proto
 
 pytestmark = pytest.mark.tensorflow
 
@@ -61,3 +61,8 @@ def test_complex_numbers_and_views_leave_whole():
 
     for array in (np.complex64([[1 + 2j]]), np.arange(6, dtype=np.float16).reshape(2, 3).T):
         np.testing.assert_array_equal(tf.make_ndarray(to_proto(array)), array)
+
+
+def test_dtypes_are_called_as_in_signatures():
+    given = [parse(f"dtype: {number}") for number in (1, 7, 14, 99)]
+    assert [get_dtype_name(proto) for proto in given] == ["float", "string", "bfloat16", "99"]
