@@ -13,7 +13,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2
+from tfx.proto import infra_validator_pb2, pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
@@ -26,6 +26,8 @@ from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.example_gen import ExampleGen
+from pipeline.components.infra_validator import InfraValidator
+from pipeline.components.infra_validator import Request as InfraRequest
 from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
@@ -90,9 +92,10 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
         baseline = _baseline(trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
-        pusher = _pusher(plan, workspace, trainer, evaluator)
+        infra = _infra_validator(plan, data.examples, trainer)
+        pusher = _pusher(plan, workspace, trainer, (evaluator, infra))
         last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
-    components = [transform, *start, trainer, baseline, evaluator, pusher, *last]
+    components = [transform, *start, trainer, baseline, evaluator, infra, pusher, *last]
     return _pipeline(plan, workspace, [*data.components, *components])
 
 
@@ -227,11 +230,27 @@ def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) 
     )
 
 
-def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, evaluator: Evaluator) -> Pusher:
+def _infra_validator(plan: Plan, examples: Any, trainer: Trainer) -> InfraValidator:
+    return InfraValidator(
+        request=InfraRequest(
+            spec=plan.spec,
+            budget=plan.problem.budget,
+            split="eval",
+            code=code_digest(infra_modules(plan.spec)),
+        ),
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        serving_spec=infra_validator_pb2.ServingSpec(model_name=plan.problem.name),
+    )
+
+
+def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, judges: tuple[Evaluator, InfraValidator]) -> Pusher:
+    evaluator, infra = judges
     base = str(workspace.serving)
     return Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": base}),
         custom_config={"base": base, "keep": plan.problem.push.keep, "run": plan.run_id},
     )
@@ -281,6 +300,11 @@ def evaluator_modules(spec: ModelSpec) -> list[str]:
     metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
     own = sorted({module for module in metrics if module})
     return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]
+
+
+def infra_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run InfraValidator again."""
+    return ["pipeline.components.infra_validator", "serving.server.run", f"models.targets.{spec.inputs.target.kind}"]
 
 
 def cross_validation_modules(spec: ModelSpec) -> list[str]:

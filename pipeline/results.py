@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
 from pipeline.gate.verdict import Verdict, read_verdict
+from pipeline.infra.verdict import Verdict as InfraVerdict
+from pipeline.infra.verdict import read_infra
 from pipeline.lineage import Run
 from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
 from pipeline.problem import Gate
@@ -50,8 +52,9 @@ class RunResult(Settings):
         metrics: all rows first, then by slice.
         folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
-        blessed: whether the gates let the model through.
-        refusals: which gates did not, in words.
+        infra: what a server of its own showed of the model.
+        blessed: whether the gates and the server let the model through.
+        refusals: which did not, in words.
         pushed: the served version, None if there is none.
         peak_memory_bytes: of this process.
         log: the run's log file.
@@ -72,6 +75,7 @@ class RunResult(Settings):
     metrics: list[SliceMetrics]
     folds: Folds | None
     data_gate: Verdict
+    infra: InfraVerdict
     blessed: bool
     refusals: list[str]
     pushed: PushedModel | None
@@ -92,7 +96,8 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
     blessed = run.output("ModelBlessing").custom_properties["blessed"].int_value == 1
-    metrics = read_metrics(evaluation)
+    metrics, infra = read_metrics(evaluation), read_infra(run)
+    refusals = [] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates)
     splits = names(plan.problem.split)
     return RunResult(
         problem=plan.problem.name,
@@ -113,8 +118,9 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         metrics=metrics,
         folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
-        blessed=blessed,
-        refusals=[] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates),
+        infra=infra,
+        blessed=blessed and not infra.refusals,
+        refusals=[*refusals, *infra.refusals],
         pushed=_pushed(run.output("PushedModel")),
         peak_memory_bytes=peak_memory_bytes(),
         log=log,

@@ -25,7 +25,9 @@ _DRAIN_S = 25
 _KEEP_ALIVE_S = 60
 
 
-def serve(models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[int], None]) -> None:
+def serve(
+    models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[int], None], poll_s: float = POLL_S
+) -> None:
     """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
     Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
@@ -35,13 +37,14 @@ def serve(models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[
         host: address to listen on, such as `127.0.0.1`.
         port: TCP port; 0 takes a free one.
         on_ready: called once with the port when requests are answered.
+        poll_s: seconds between looks for newer versions.
 
     Raises:
         PortInUseError: another process listens on the port; known before any model is loaded.
         UnavailableError: the address cannot be listened on, or versions are there but not one loads.
     """
     listener = _listen(host, port)
-    registry = Registry(models, model.load, POLL_S)
+    registry = Registry(models, model.load, poll_s)
     try:
         registry.start()
         _check_any_loaded(registry, models)
