@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PARITY_FILE = "parity.json"
 TOLERANCE = 1e-5
-TOLERANCE_OF_HALF = 2e-2
+TOLERANCE_OF_HALF = 1e-2
 """Of a network that computes in 16 bits: bfloat16 has 8 of them for the digits, and where it rounds is not told."""
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx
+
 from models.dataset import sample
 from models.export import read_weights
 from models.reference import Reference, read_reference
@@ -90,7 +92,9 @@ def _serve(folder: Path, binary: str | None) -> Iterator[tuple[Server, Predictio
         base.mkdir()
         with start_server(base, NAME, binary) as server:
             load(server, folder, base, NAME)
-            with PredictionClient(server.url, NAME) as client, _explained(server):
+            # a transport of its own, or a proxy of the environment would be asked for this machine
+            transport = httpx.HTTPTransport()
+            with PredictionClient(server.url, NAME, transport=transport) as client, _explained(server):
                 yield server, client
 
 

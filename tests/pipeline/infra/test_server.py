@@ -56,14 +56,14 @@ def test_nor_does_one_that_takes_too_long(stand_in, base, monkeypatch):
 def test_nor_does_one_that_does_not_load_in_time(stand_in, base, model, monkeypatch):
     stand_in(READY + "import time; time.sleep(60)")
     monkeypatch.setattr(module, "LOAD_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(module, "_is_loaded", lambda url: False)
+    monkeypatch.setattr(module, "_is_loaded", lambda url, version: False)
     with start_server(base, "m") as server, pytest.raises(RunError, match=r"did not load the model within 0\.1 s"):
         load(server, model, base, "m")
 
 
 def test_one_that_ends_over_the_model_does(stand_in, base, model, monkeypatch):
     stand_in(READY + "import sys; sys.exit('out of memory')")
-    monkeypatch.setattr(module, "_is_loaded", lambda url: False)
+    monkeypatch.setattr(module, "_is_loaded", lambda url, version: False)
     with (
         start_server(base, "m") as server,
         pytest.raises(UnservableError, match="does not load: .* with 1: out of mem"),
@@ -107,5 +107,7 @@ def test_a_server_is_stopped_when_it_is_done(stand_in, base):
     with start_server(base, "m") as server:
         assert server.url == "http://127.0.0.1:9"
         assert server.process.poll() is None
-        assert module.peak_memory_mb(server)
+        assert 5 < module.peak_memory_mb(server) < 500
+        kib = module._ask_ps(server.process.pid)
+        assert not kib or 5_000 < int(kib) < 500_000
     assert server.process.poll() is not None
