@@ -154,20 +154,24 @@ def read_vocabulary(folder: Path, name: str) -> list[bytes]:
     return file.read_bytes().removesuffix(b"\n").split(b"\n") if file.exists() else []
 
 
+def to_request(column: Any) -> Any:
+    """Return a dense raw column as clients send it to `serving_default`: whole numbers as float64, NaN for missing."""
+    import numpy as np
+
+    if column.dtype != np.int64:
+        return column
+    return np.where(column == MISSING_INT, np.nan, column.astype("float64"))
+
+
 def load_predictor(folder: Path) -> "Callable[[Columns], Columns]":
     """Return a function from dense raw columns to the answers of the model's `serving_default`."""
-    import numpy as np
     import tensorflow as tf
 
     model = tf.saved_model.load(str(folder))
     signature = model.signatures["serving_default"]
 
     def predict(columns: "Columns") -> "Columns":
-        request = {}
-        for name, column in columns.items():
-            if column.dtype == np.int64:
-                column = np.where(column == MISSING_INT, np.nan, column.astype("float64"))
-            request[safe_name(name)] = tf.constant(column)
+        request = {safe_name(name): tf.constant(to_request(column)) for name, column in columns.items()}
         return {name: answer.numpy() for name, answer in signature(**request).items()}
 
     # the signature holds its variables weakly: the model must live as long as the function

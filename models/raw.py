@@ -33,6 +33,7 @@ class Takes(NamedTuple):
 
 ANYTHING = Takes("text or a number", ("bytes", "int", "float"))
 A_NUMBER = Takes("a number", ("int", "float"))
+A_MOMENT = Takes("a date, a time or whole seconds", ("bytes", "int"))
 A_NAME = Takes("text or a whole number", ("bytes", "int"))
 
 

@@ -5,15 +5,20 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 
 from models.families import Choice, Range, SearchSpace
 from models.settings import Settings
-from models.spec import ModelSpec, Training, family
+from models.spec import FamilyParams, ModelSpec, TargetParams, Training, family, target_kind
 
 TRAINED = ("batch_size", "epochs", "learning_rate", "optimizer", "weight_decay", "clip_norm")
 """Settings of the training that may be varied beside the family's."""
 
+TRIALS = 20
+EPOCHS = "tuner/epochs"
+"""What hyperband calls the epochs of a trial."""
+OWN = ("trial_id", "score")
+"""What TFX's Tuner writes of a trial beside its values."""
 LESS_IS_BETTER = {"loss", "mae", "mse", "rmse", "mean_absolute_error", "root_mean_squared_error", "pinball"}
 
 
@@ -22,7 +27,7 @@ class Tuning(Settings):
 
     Attributes:
         search: `random`, `bayesian` (Gaussian process), `hyperband` (many short trials, the best go on) or `grid`.
-        trials: how many are made.
+        trials: how many are made at most; left out: 20, of a grid all. Hyperband counts its own.
         minutes: no trial begins after them.
         objective: `loss`, or a metric that is shown while training (`auc`), on the eval split.
         space: values by setting of the family or the training: a list, or `{min: .., max: .., log: true}`; null takes
@@ -30,22 +35,26 @@ class Tuning(Settings):
     """
 
     search: Literal["random", "bayesian", "hyperband", "grid"] = "random"
-    trials: PositiveInt = 20
+    trials: PositiveInt | None = None
     minutes: PositiveFloat | None = None
     objective: str = "loss"
     space: dict[str, list[Any] | dict[str, Any] | None] = Field(default_factory=dict)
 
 
-def search_space(spec: ModelSpec, tuning: Tuning) -> SearchSpace:
+def objectives(target: TargetParams) -> tuple[str, ...]:
+    """Return what a search may go by: all that is shown while training."""
+    return ("loss", *target_kind(target).WATCHED)
+
+
+def search_space(model: FamilyParams, training: Training, tuning: Tuning) -> SearchSpace:
     """Return the family's space and the step size, with what the YAML says instead.
 
     Raises:
-        ValueError: a name that is no setting, or values that are no space.
+        ValueError: a name that is no setting, values that are no space or that the setting does not take.
     """
-    rate = spec.training.learning_rate
-    found: SearchSpace = dict(family(spec.model).search_space(spec.model))
-    found["learning_rate"] = Range(rate / 10, rate * 10, log=True)
-    known = [name for name in type(spec.model).model_fields if name != "family"]
+    found: SearchSpace = dict(family(model).search_space(model))
+    found["learning_rate"] = Range(training.learning_rate / 10, training.learning_rate * 10, log=True)
+    known = [name for name in type(model).model_fields if name != "family"]
     for name, values in tuning.space.items():
         if name not in known and name not in TRAINED:
             msg = f"{name}: expected one of {', '.join([*known, *TRAINED])}"
@@ -53,7 +62,24 @@ def search_space(spec: ModelSpec, tuning: Tuning) -> SearchSpace:
         found.pop(name, None)
         if values is not None:
             found[name] = _read(name, values)
+            _try(name, found[name], model if name in known else training)
+    if not found:
+        msg = "expected a setting to vary, received none"
+        raise ValueError(msg)
+    if tuning.search == "hyperband" and "epochs" in found:
+        msg = "epochs: hyperband chooses them itself, up to training.epochs"
+        raise ValueError(msg)
     return found
+
+
+def _try(name: str, values: Choice | Range, settings: Settings) -> None:
+    """Raise a ValueError if the settings do not take one of the values."""
+    for value in values.values if isinstance(values, Choice) else values[:2]:
+        try:
+            type(settings).model_validate(settings.model_dump() | {name: value})
+        except ValidationError as error:
+            msg = f"{name}: {error.errors()[0]['msg']}, received {value!r}"
+            raise ValueError(msg) from error
 
 
 def _read(name: str, values: list[Any] | dict[str, Any]) -> Choice | Range:
@@ -85,7 +111,7 @@ def apply(values: Mapping[str, Any], spec: ModelSpec) -> ModelSpec:
 
 def space_digest(spec: ModelSpec, tuning: Tuning) -> str:
     """Return a digest of what is looked for: the best values of one search are no other's."""
-    space = {name: list(values) for name, values in search_space(spec, tuning).items()}
+    space = {name: list(values) for name, values in search_space(spec.model, spec.training, tuning).items()}
     asked = [spec.model.model_dump(mode="json"), spec.inputs.target.kind, tuning.search, tuning.objective, space]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -100,7 +126,7 @@ def decode(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: json.loads(value) if isinstance(value, str) else value
         for name, value in values.items()
-        if not name.startswith("tuner/")
+        if not name.startswith("tuner/") and name not in OWN
     }
 
 

@@ -134,7 +134,7 @@ def _asks(params: Any) -> bool:
 
 def columns_of(name: str, params: Any) -> tuple[str, ...]:
     """Return the columns that a feature reads: those that its settings name, else the one of its name."""
-    return tuple(getattr(params, "columns", None) or (name,))
+    return tuple(getattr(params, "columns", None) or (getattr(params, "column", None) or name,))
 
 
 def columns_read(features: dict[str, Any]) -> list[str]:

@@ -1,7 +1,9 @@
 """The Tuner's tuner_fn: trials of hyperparameters, each a training like the Trainer's, on data that is read once."""
 
+import itertools
 import logging
 import math
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +12,20 @@ import keras_tuner
 from keras_tuner.engine import base_tuner
 
 from models.families import Choice, Range, SearchSpace
-from models.search import Tuning, apply, decode, direction, encode, search_space
+from models.fit import TrainingError
+from models.search import EPOCHS, TRIALS, Tuning, apply, decode, direction, encode, search_space
 from models.spec import ModelSpec
 from models.train import Task, read_task, train_network
 
 if TYPE_CHECKING:
     from tfx.components.trainer.fn_args_utils import FnArgs
 
+LOG = logging.getLogger(__name__)
 PROGRESS = logging.getLogger("penstock.progress")
-EPOCHS = "tuner/epochs"
+FAILURES = 3
+"""So many failed trials end a search in which no other one was made."""
+RANDOM_PART = 3
+"""Of the trials of a Bayesian search one in so many is random, before it knows enough."""
 
 
 def tuner_fn(arguments: "FnArgs") -> Any:
@@ -32,7 +39,7 @@ def tuner_fn(arguments: "FnArgs") -> Any:
     arguments.transform_output = arguments.transform_graph_path
     spec = ModelSpec.model_validate_json(arguments.custom_config["spec"])
     tuning = Tuning.model_validate_json(arguments.custom_config["tuning"])
-    space = search_space(spec, tuning)
+    space = search_space(spec.model, spec.training, tuning)
     folder = Path(arguments.custom_config["trials"])
     oracle = make_oracle(tuning, to_hyperparameters(space, spec), spec)
     search = Search(oracle, directory=str(folder.parent), project_name=folder.name, overwrite=False)
@@ -68,27 +75,61 @@ def make_oracle(tuning: Tuning, space: keras_tuner.HyperParameters, spec: ModelS
     """Return what chooses the trials; all but hyperband begin with what the YAML says."""
     objective = keras_tuner.Objective(f"val_{tuning.objective}", direction(tuning.objective))
     shared = {"objective": objective, "hyperparameters": space, "tune_new_entries": False, "allow_new_entries": False}
-    if tuning.search == "hyperband":
-        return keras_tuner.oracles.HyperbandOracle(max_epochs=spec.training.epochs, seed=spec.training.seed, **shared)
+    shared["max_consecutive_failed_trials"] = sys.maxsize
     if tuning.search == "grid":
-        return keras_tuner.oracles.GridSearchOracle(max_trials=tuning.trials, **shared)
-    kinds = {
-        "random": keras_tuner.oracles.RandomSearchOracle,
-        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-    }
-    kind = type("WrittenFirst", (_WrittenFirst, kinds[tuning.search]), {})
-    return kind(max_trials=tuning.trials, seed=spec.training.seed, **shared)
+        return Grid(max_trials=tuning.trials, **shared)
+    shared["seed"] = spec.training.seed + 1  # keras-tuner takes 0 for no seed
+    if tuning.search == "hyperband":
+        return keras_tuner.oracles.HyperbandOracle(max_epochs=spec.training.epochs, **shared)
+    trials = tuning.trials or TRIALS
+    if tuning.search == "random":
+        return WrittenFirst(max_trials=trials, **shared)
+    # keras-tuner's own, three for each setting, are more than most searches have
+    shared["num_initial_points"] = max(3, trials // RANDOM_PART)
+    return WrittenFirstBayesian(max_trials=trials, **shared)
 
 
-class _WrittenFirst:
-    """Lets an oracle begin with the settings that the YAML has: a search never ends below them."""
+class Grid(keras_tuner.Oracle):  # type: ignore[misc]
+    """Tries every combination, first what the YAML says; keras-tuner's own forgets where it was broken off.
+
+    A range counts as ten values.
+    """
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Return the values of the next trial."""
-        if not self.trials:  # type: ignore[attr-defined]
-            return {"status": "RUNNING", "values": dict(self.hyperparameters.values)}  # type: ignore[attr-defined]
-        found: dict[str, Any] = super().populate_space(trial_id)  # type: ignore[misc]
+        space = self.hyperparameters.space
+        every = itertools.product(*(dict.fromkeys([each.default, *each.values]) for each in space))
+        values = next(itertools.islice(every, len(self.start_order), None), None)
+        if values is None:
+            return {"status": "STOPPED"}
+        return {"status": "RUNNING", "values": {each.name: value for each, value in zip(space, values, strict=True)}}
+
+
+class WrittenFirst(keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
+    """Begins with the settings that the YAML has: a search never ends below them."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return the values of the next trial."""
+        found: dict[str, Any] = super().populate_space(trial_id) if self.trials else _written(self)
         return found
+
+
+class WrittenFirstBayesian(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+    """Begins as WrittenFirst does; where the Gaussian process wants what it has seen, a random trial is made."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return the values of the next trial."""
+        if not self.trials:
+            return _written(self)
+        found: dict[str, Any] = super().populate_space(trial_id)
+        tried = [trial.hyperparameters.values for trial in self.trials.values()]
+        if found["values"] in tried:
+            found = self._random_populate_space()
+        return found
+
+
+def _written(oracle: keras_tuner.Oracle) -> dict[str, Any]:
+    return {"status": "RUNNING", "values": dict(oracle.hyperparameters.values)}
 
 
 class Search(base_tuner.BaseTuner):  # type: ignore[misc]
@@ -110,7 +151,35 @@ class Search(base_tuner.BaseTuner):  # type: ignore[misc]
         return {f"val_{name}": value for name, value in judged.items()}
 
     def on_trial_end(self, trial: Any) -> None:
-        """Record the trial, and end the search if its time is over."""
+        """Record the trial, and end the search if its time is over.
+
+        Raises:
+            TrainingError: the first trials failed, all of them.
+        """
         super().on_trial_end(trial)
+        if trial.status != "COMPLETED":
+            LOG.warning("trial %d: %s", int(trial.trial_id) + 1, _reason(trial))
+            self._check(least=FAILURES)
         if time.monotonic() > self.until:
             self.oracle.max_trials = len(self.oracle.trials)
+
+    def on_search_end(self) -> None:
+        """Let TFX's Tuner write all trials: it asks for `max_trials`, which hyperband has not.
+
+        Raises:
+            TrainingError: no trial came to its end.
+        """
+        self.oracle.max_trials = len(self.oracle.trials)
+        self._check(least=0)
+
+    def _check(self, least: int) -> None:
+        """Raise an error if `least` trials or more failed, and no other one was made."""
+        trials = list(self.oracle.trials.values())
+        if len(trials) >= least and not any(trial.status == "COMPLETED" for trial in trials):
+            msg = f"none of {len(trials)} trials came to its end; the last one: {_reason(trials[-1])}"
+            raise TrainingError(msg)
+
+
+def _reason(trial: Any) -> str:
+    """Return the last line of what a failed trial says."""
+    return (trial.message or "").strip().rpartition("\n")[-1]

@@ -16,7 +16,7 @@ class Asked(NamedTuple):
 
     Attributes:
         url: of the request.
-        rows: the rows, as sent.
+        rows: the rows; columns of features that were not selected are not sent.
         answers: one per row.
         truths: the rows' labels.
     """
@@ -36,7 +36,9 @@ def ask(workspace: Workspace, examples: Path, inputs: "InputSpec", count: int) -
         start_server(workspace.serving, workspace.name) as server,
         PredictionClient(server.url, workspace.name) as client,
     ):
-        return Asked(f"{server.url}/v1/models/{workspace.name}:predict", rows, client.predict(rows), truths)
+        return Asked(
+            f"{server.url}/v1/models/{workspace.name}:predict", rows, client.predict(rows, extra="drop"), truths
+        )
 
 
 def held_out_rows(examples: Path, inputs: "InputSpec", count: int) -> tuple[list[dict[str, Any]], list[Any]]:

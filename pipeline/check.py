@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.discovery import discover
+from models.search import objectives, search_space
 from models.spec import columns_of, columns_read, family, feature_kind, target_kind
 from pipeline.errors import InputError
+from pipeline.evaluation import metric_names
+from pipeline.judging import Buckets, column_of
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.resolve import Columns
 from pipeline.splits import columns as split_columns
@@ -29,8 +32,11 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_names(problem, columns),
         *_shared(problem),
         *_metrics(problem),
+        *_buckets(problem, columns),
         *_data_gate(problem),
         *_family(problem, columns),
+        *_tuning(problem),
+        *_selection(problem, columns),
         *_towers(problem),
     ]
     if problem.target.column in columns:
@@ -51,11 +57,14 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     """Yield each column that the problem names and the table does not have."""
     named: list[tuple[Keys, str]] = [(("target", "column"), problem.target.column)]
     for name, params in (problem.features or {}).items():
-        keys: Keys = ("features", name, "columns") if getattr(params, "columns", None) else ("features", name)
+        key = next((key for key in ("columns", "column") if getattr(params, key, None)), "")
+        keys: Keys = ("features", name, key) if key else ("features", name)
         named += [(keys, column) for column in columns_of(name, params)]
     named += [(("split", "column"), name) for name in split_columns(problem.split)]
-    for index, columns_of_slice in enumerate(problem.evaluation.slices):
-        named += [(("evaluation", "slices", index), name) for name in columns_of_slice]
+    for index, slice_keys in enumerate(problem.evaluation.slices):
+        named += [(("evaluation", "slices", index), column_of(key)) for key in slice_keys]
+    for metric, gate in problem.evaluation.gates.items():
+        named += [(("evaluation", "gates", metric, "max_gap", name), name) for name in gate.max_gap]
     for place, name in named:
         if name not in columns:
             near = difflib.get_close_matches(name, columns, 3) or list(columns)[:8]
@@ -65,10 +74,20 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
 
 
 def _metrics(problem: Problem) -> Iterator[tuple[Keys, str]]:
-    known = target_kind(problem.target).METRICS
+    known = metric_names(problem.target, problem.evaluation)
     for name in problem.evaluation.gates:
         if name not in known:
             yield ("evaluation", "gates", name), f"expected one of {', '.join(known)}, received '{name}'"
+
+
+def _buckets(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield columns that have no quantiles."""
+    for index, keys in enumerate(problem.evaluation.slices):
+        for key in keys:
+            column = columns.get(column_of(key))
+            if column and (column.is_list or (isinstance(key, Buckets) and column.raw_type == "bytes")):
+                held = "a list" if column.is_list else TYPES[column.raw_type]
+                yield ("evaluation", "slices", index), f"expected one value a row, and for quantiles a number: {held}"
 
 
 def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
@@ -80,6 +99,28 @@ def _family(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
             ("model", "family"),
             f"{problem.model.family} reads sequences and texts: expected such a feature, found none",
         )
+
+
+def _tuning(problem: Problem) -> Iterator[tuple[Keys, str]]:
+    """Yield an objective that training does not show, and a space that the model does not have."""
+    if problem.tuning is None:
+        return
+    known, objective = objectives(problem.target), problem.tuning.objective
+    if objective not in known:
+        yield ("tuning", "objective"), f"expected one of {', '.join(known)}, received '{objective}'"
+    try:
+        search_space(problem.model, problem.training, problem.tuning)
+    except ValueError as error:
+        yield ("tuning", "space"), str(error)
+
+
+def _selection(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield features that shall stay and that there are not."""
+    known = list(problem.features or columns)
+    for index, name in enumerate(problem.feature_selection.always if problem.feature_selection else ()):
+        if name not in known or name == problem.target.column:
+            near = difflib.get_close_matches(name, known, 3) or known[:8]
+            yield ("feature_selection", "always", index), f"no feature '{name}'; near: {', '.join(near)}"
 
 
 def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.models_commands import app as models_app
+from pipeline.quarantine_commands import app as quarantine_app
+from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
@@ -178,9 +181,11 @@ def run(
     from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
     from pipeline.run import run as run_problem
+    from pipeline.workspace import require_writable
 
     loaded, workspace = _load(problem)
     loaded = loaded.with_fold(fold)
+    require_writable(workspace)
     fetch_data(loaded)
     prepared = prepare(loaded, workspace, span)
     prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
@@ -245,12 +250,13 @@ def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: i
 def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     """Show a problem's runs and pushed versions."""
     from pipeline.lineage import read_runs
-    from pipeline.publish import read_manifest, versions
     from pipeline.render import render_runs
+    from serving.manifest import read_manifest
+    from serving.store import find_versions
 
     _, workspace = _load(problem)
     runs = read_runs(workspace, 10)
-    pushed = {version: read_manifest(workspace.serving / str(version)) for version in versions(workspace.serving)}
+    pushed = {version: read_manifest(path) for version, path in find_versions(workspace.serving).items()}
     if not as_json:
         _print(render_runs(runs, pushed))
         return
@@ -288,7 +294,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page about a run's data and open it: findings, columns by split, drift, label, refused rows."""
+    """Write a page about a run and open it: gates, metrics, curves, importance, and its data by column and split."""
     from pipeline.render import relative
     from pipeline.report.browser import open_page
     from pipeline.report.runs import choose_run, write_run_report
@@ -361,37 +367,12 @@ def predict(
         _print(render_answers(answers, rows=asked))
 
 
+app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)
 app.add_typer(schema_app, name="schema")
-quarantine = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
-app.add_typer(quarantine, name="quarantine")
-
-
-@quarantine.command("show")
-def show_quarantine(
-    problem: ProblemFile,
-    limit: Annotated[int, typer.Option("--rows", help="Show so many.", min=1)] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Print refused rows with file, line, column, value and reason."""
-    from pipeline.quarantine import read_quarantine
-    from pipeline.render import render_quarantine
-
-    rows, total = read_quarantine(_load(problem)[1], limit)
-    if as_json:
-        _print_json(rows)
-    else:
-        _print(render_quarantine(rows, total))
-
-
-@quarantine.command("export")
-def export(problem: ProblemFile, out: Annotated[Path, typer.Argument(help="A .parquet, .csv or .jsonl file.")]) -> None:
-    """Write all refused rows to a file, to mend and to bring back."""
-    from pipeline.quarantine import export_quarantine
-
-    count = export_quarantine(_load(problem)[1], out)
-    typer.echo(f"wrote {count:,} refused {'row' if count == 1 else 'rows'} to {out}")
+app.add_typer(models_app, name="models")
+app.add_typer(quarantine_app, name="quarantine")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ import absl.logging
 from rich.console import Console
 from rich.status import Status
 
+DEVICE = "on %s"
+"""How the Trainer says what it trains on."""
 RUNNING, FINISHED, CACHED = "Component %s is running.", "Component %s is finished.", "A cached execution"
 SILENT = ("Skipping execution for", "Running as an resolver node")
 """Components that do not run, and those that only look something up, get no line."""
@@ -57,11 +59,14 @@ def capture_output(log: Path, *, verbose: bool) -> Iterator[Screen]:
         try:
             yield Screen(Console(file=out), Console(file=err))
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()], force=True)
+            # a log on a full disk must not hide what is told after it
+            with suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
+            with suppress(OSError):
+                logging.basicConfig(level=logging.WARNING, handlers=[logging.NullHandler()], force=True)
 
 
 @contextmanager
@@ -95,13 +100,14 @@ class ComponentProgress(logging.Handler):
         super().__init__(logging.INFO)
         self.console, self.status = console, status
         self.component, self.started, self.cached, self.silent = "", 0.0, False, False
-        self.detail, self.outcome = "", ""
+        self.detail, self.outcome, self.device = "", "", ""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Follow TFX's own messages, and ours."""
         if record.msg == RUNNING:
             self.component, self.started = record.getMessage().split()[1], time.monotonic()
-            self.cached, self.silent, self.detail, self.outcome = False, False, "", ""
+            self.cached, self.silent = False, False
+            self.detail, self.outcome, self.device = "", "", ""
         elif str(record.msg).startswith(CACHED):
             self.cached = True
         elif str(record.msg).startswith(SILENT):
@@ -112,6 +118,7 @@ class ComponentProgress(logging.Handler):
         elif record.name == "penstock.progress":
             self.detail = record.getMessage()
             self.outcome = self.detail if self.detail.startswith(("epoch", "over ")) else self.outcome
+            self.device = f" · {self.detail[3:]}" if record.msg == DEVICE else self.device
         else:
             return
         self.status.update(f"[bold]{self.component}[/bold] [dim]{self.detail}[/dim]")
@@ -122,7 +129,7 @@ class ComponentProgress(logging.Handler):
         seconds = time.monotonic() - self.started
         how = "[dim]cached[/dim]" if self.cached else f"{seconds:6.1f} s"
         self.console.print(
-            f"  [green]✓[/green] {self.component:<16} {how:>8}  [dim]{self.outcome}[/dim]", highlight=False
+            f"  [green]✓[/green] {self.component:<16} {how:>8}  [dim]{self.outcome}{self.device}[/dim]", highlight=False
         )
 
 

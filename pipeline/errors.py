@@ -6,7 +6,13 @@ PenstockError
  '-- RunError       exit 1: a component failed
 """
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = ("No space left on device", "disk is full", "Disk quota exceeded", "File too large")
+"""How the system, DuckDB and SQLite say it."""
 
 
 class PenstockError(Exception):
@@ -33,3 +39,19 @@ class BlockedError(PenstockError):
 
 class RunError(PenstockError):
     """A component of the run failed."""
+
+
+@contextmanager
+def name_full_disk(folder: Path) -> Iterator[None]:
+    """Let what fails because the disk of `folder` is full say so, with the path and the free space.
+
+    Raises:
+        RunError: the disk is full.
+    """
+    try:
+        yield
+    except (OSError, PenstockError) as error:
+        if not any(words in str(error) for words in FULL):
+            raise
+        free = shutil.disk_usage(folder).free
+        raise RunError(f"{folder}: the disk is full, {free:,} bytes are free\n{error}") from error

@@ -4,12 +4,13 @@ import ast
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = {"models", "pipeline", "schemas", "serving"}
 LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx", "tensorflow-model-analysis", "duckdb", "pyarrow")
+LOCK = "uv.lock"
 
 
 def file_digest(file: Path) -> str:
@@ -36,6 +37,17 @@ def code_digest(modules: Iterable[str]) -> str:
         waiting = {name for module in waiting for name in _imports(module)} - found
     parts = [module + file_digest(_file(module)) for module in sorted(found)]
     return hashlib.sha256("".join([*parts, *_library_versions()]).encode()).hexdigest()[:16]
+
+
+def installed() -> str:
+    """Return what is installed, a line `name==version` each: enough to install it again."""
+    return "".join(sorted({f"{found.name.lower()}=={found.version}\n" for found in distributions()}))
+
+
+def lock_digest(root: Path) -> str:
+    """Return the SHA-256 of the nearest `uv.lock` in `root` or above, else of what is installed."""
+    lock = next((folder / LOCK for folder in (root, *root.parents) if (folder / LOCK).is_file()), None)
+    return file_digest(lock) if lock else hashlib.sha256(installed().encode()).hexdigest()
 
 
 @cache

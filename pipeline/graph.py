@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from google.protobuf import json_format
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -13,30 +12,33 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import infra_validator_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import infra_validator_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
 from models.discovery import discover
+from models.raw import RawType
 from models.search import Tuning, space_digest
 from models.spec import ModelSpec, target_kind
 from pipeline import ingest
-from pipeline.components.baseline import LatestOtherBlessedModel
+from pipeline.components.baseline import ServedModel
 from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
+from pipeline.components.evaluator import Request as JudgeRequest
 from pipeline.components.example_gen import ExampleGen
+from pipeline.components.feature_ranking import FeatureRanking
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.infra_validator import Request as InfraRequest
-from pipeline.components.pusher import Pusher
+from pipeline.components.pusher import Pusher, PushRequest
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
-from pipeline.evaluation import METRICS, build_eval_config
+from pipeline.evaluation import METRICS
+from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
-from pipeline.metrics import FOLD
-from pipeline.problem import Evaluation, Problem
+from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
@@ -58,6 +60,9 @@ class Plan(NamedTuple):
         slice_types: raw types of the columns that slices are made of.
         run_id: makes the push check run in each run.
         stages: what was read of the source.
+        lock: digest of the lock file.
+        served: digest of the model that is served; empty if none is.
+        ranking: of the features, if they were selected.
     """
 
     problem: Problem
@@ -65,9 +70,12 @@ class Plan(NamedTuple):
     request: ingest.Request
     gate: GateRequest
     schema_file: Path | None
-    slice_types: dict[str, str]
+    slice_types: dict[str, RawType]
     run_id: str
     stages: tuple[Stage, ...]
+    lock: str = ""
+    served: str = ""
+    ranking: Ranking | None = None
 
 
 class _Data(NamedTuple):
@@ -87,15 +95,16 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
     """Return the pipeline; run it with a runner of pipeline.runners."""
     data = _data(plan)
     with data.passed():
+        ranking = [_ranking(plan.ranking, data.examples)] if plan.ranking else []
         transform = _transform(plan, data.examples, data.schema)
         start = [_warm_start(data.examples)] if plan.spec.training.warm_start else []
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
-        baseline = _baseline(trainer)
+        baseline = _baseline(plan, trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
         infra = _infra_validator(plan, data.examples, trainer)
-        pusher = _pusher(plan, workspace, trainer, (evaluator, infra))
+        pusher = _pusher(plan, workspace, data, (trainer, evaluator, infra))
         last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
-    components = [transform, *start, trainer, baseline, evaluator, infra, pusher, *last]
+    components = [*ranking, transform, *start, trainer, baseline, evaluator, infra, pusher, *last]
     return _pipeline(plan, workspace, [*data.components, *components])
 
 
@@ -146,6 +155,10 @@ def _previous_data(examples: Any) -> Resolver:
     return Resolver(
         strategy_class=PreviousVerdict, examples=examples.outputs["examples"], verdict=Channel(type=DataVerdict)
     ).with_id("PreviousData")
+
+
+def _ranking(ranking: Ranking, examples: Any) -> Any:
+    return FeatureRanking(examples=examples.outputs["examples"], content=ranking.model_dump_json())
 
 
 def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:
@@ -205,9 +218,10 @@ def _tuner(plan: Plan, workspace: Workspace, examples: Any, transform: Transform
     )
 
 
-def _baseline(trainer: Trainer) -> Resolver:
+def _baseline(plan: Plan, trainer: Trainer) -> Resolver:
     return Resolver(
-        strategy_class=LatestOtherBlessedModel,
+        strategy_class=ServedModel,
+        config={"served": plan.served},
         candidate=trainer.outputs["model"],
         model=Channel(type=standard_artifacts.Model),
         model_blessing=Channel(type=standard_artifacts.ModelBlessing),
@@ -215,18 +229,19 @@ def _baseline(trainer: Trainer) -> Resolver:
 
 
 def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) -> Evaluator:
-    config = build_eval_config(plan.problem.evaluation, plan.spec.inputs.target)
+    request = JudgeRequest(
+        spec=plan.spec,
+        evaluation=plan.problem.evaluation.model_copy(update={"folds": None}),
+        slice_types=plan.slice_types,
+        split=judged(plan.problem.split),
+        code=code_digest(evaluator_modules(plan.spec)),
+    )
     return Evaluator(
-        settings={
-            "spec": plan.spec.model_dump_json(),
-            "slice_types": plan.slice_types,
-            "code": code_digest(evaluator_modules(plan.spec)),
-        },
+        request=request,
         examples=examples.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        eval_config=config,
-        example_splits=[judged(plan.problem.split)],
+        example_splits=[request.split],
     )
 
 
@@ -244,25 +259,31 @@ def _infra_validator(plan: Plan, examples: Any, trainer: Trainer) -> InfraValida
     )
 
 
-def _pusher(plan: Plan, workspace: Workspace, trainer: Trainer, judges: tuple[Evaluator, InfraValidator]) -> Pusher:
-    evaluator, infra = judges
-    base = str(workspace.serving)
+def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[Any, ...]) -> Pusher:
+    trainer, evaluator, infra = judged_model
+    request = PushRequest(
+        base=workspace.serving,
+        run=plan.run_id,
+        problem=plan.problem.model_dump(mode="json", by_alias=True),
+        code=code_digest(made_by(plan.spec)),
+        lock=plan.lock,
+    )
     return Pusher(
+        request,
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=infra.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(filesystem={"base_directory": base}),
-        custom_config={"base": base, "keep": plan.problem.push.keep, "run": plan.run_id},
+        examples=data.examples.outputs["examples"],
+        schema=data.schema.outputs["schema"],
+        evaluation=evaluator.outputs["evaluation"],
     )
 
 
 def _cross_validation(plan: Plan, examples: Any, transform: Transform, pusher: Pusher) -> Any:
-    config = build_eval_config(Evaluation(slices=((FOLD,),)), plan.spec.inputs.target)
     request = Request(
         spec=plan.spec,
         rows=plan.request,
-        folds=plan.problem.evaluation.folds,
-        eval_config=json_format.MessageToJson(config),
+        evaluation=plan.problem.evaluation.model_copy(update={"slices": (), "gates": {}}),
         code=code_digest(cross_validation_modules(plan.spec)),
     )
     made = CrossValidation(
@@ -273,6 +294,16 @@ def _cross_validation(plan: Plan, examples: Any, transform: Transform, pusher: P
     # nothing that is pushed depends on it, and it takes the longest
     made.add_upstream_node(pusher)
     return made
+
+
+def made_by(spec: ModelSpec) -> list[str]:
+    """Return the modules that a model is made by, from the rows that were read to the metrics."""
+    return [
+        "pipeline.components.example_gen",
+        *transform_modules(spec),
+        *trainer_modules(spec),
+        *evaluator_modules(spec),
+    ]
 
 
 def gate_modules() -> list[str]:
@@ -297,9 +328,9 @@ def trainer_modules(spec: ModelSpec) -> list[str]:
 
 def evaluator_modules(spec: ModelSpec) -> list[str]:
     """Return the modules whose change must run Evaluator again."""
-    metrics = [METRICS[name].module for name in target_kind(spec.inputs.target).METRICS]
-    own = sorted({module for module in metrics if module})
-    return ["pipeline.components.evaluator", *own, f"models.targets.{spec.inputs.target.kind}"]
+    formulas = {METRICS[name].formula for name in target_kind(spec.inputs.target).METRICS}
+    own = [f"pipeline.formulas.{name}" for name in sorted(formulas) if name]
+    return ["pipeline.components.evaluator", "pipeline.row_metrics", *own, f"models.targets.{spec.inputs.target.kind}"]
 
 
 def infra_modules(spec: ModelSpec) -> list[str]:

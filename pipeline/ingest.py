@@ -100,6 +100,13 @@ def plan_parts(request: Request, folder: Path) -> tuple[list[Part], Counts]:
     return parts, Counts(rows, {}, total - sum(rows.values()), overlap)
 
 
+def train_rows(connection: "duckdb.DuckDBPyConnection", request: Request, wanted: Sequence[str]) -> str:
+    """Return SQL of a table with the `wanted` columns of the rows that will be the train split; nothing is read yet."""
+    found = cuts(request.split, connection, f"({_labelled(request)})")
+    chosen = f"{expression(request.split, found)} = 'train'"
+    return f"(SELECT {', '.join(map(identifier, wanted))} FROM ({_labelled(request)}) WHERE {chosen})"
+
+
 @contextmanager
 def open_rows(request: Request) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Yield a connection whose view `rows` has the rows with a label, and the column HASH."""

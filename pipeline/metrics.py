@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from models.settings import Settings
 from pipeline.errors import InputError
-from pipeline.evaluation import CANDIDATE, METRICS
+from pipeline.evaluation import CANDIDATE
 
 FOLD = "fold"
 """Column of the rows that a cross-validation has judged, and its only slice; from 0."""
@@ -61,14 +61,6 @@ class Folds(Settings):
     metrics: dict[str, FoldMetric]
 
 
-def undefined(overall: SliceMetrics, gated: Collection[str]) -> list[str]:
-    """Return the metrics whose NaN must stop a model: those with a gate, and the loss, which is NaN if a prediction is.
-
-    Others may be NaN for good reason: there is no precision where nothing is predicted positive.
-    """
-    return [name for name, value in overall.values.items() if value != value and name in {*gated, *LOSSES}]
-
-
 def read_metrics(folder: Path) -> list[SliceMetrics]:
     """Return the candidate's metrics in an Evaluator's output: all rows first, then slices by name."""
     import tensorflow_model_analysis as tfma
@@ -88,16 +80,10 @@ def _values(metrics: dict[str, Any]) -> dict[str, float]:
     return {name: float(value["doubleValue"]) for name, value in named.items() if "doubleValue" in value}
 
 
-def fold_metrics(
-    found: Sequence[SliceMetrics], names: Sequence[str], alike: Collection[int] = ()
-) -> dict[str, FoldMetric]:
-    """Return the metrics of these names, out of those of the slices by FOLD; `alike`: folds of one label alone."""
+def fold_metrics(found: Sequence[SliceMetrics], names: Sequence[str]) -> dict[str, FoldMetric]:
+    """Return the metrics of these names, out of those of the slices by FOLD."""
     by_fold = {int(each.slice[FOLD]): each.values for each in found if each.slice}
-
-    def read(name: str, fold: int) -> float:
-        return math.nan if METRICS[name].ranks and fold in alike else by_fold[fold].get(name, math.nan)
-
-    return {name: _over_folds([read(name, fold) for fold in sorted(by_fold)]) for name in names}
+    return {name: _over_folds([by_fold[fold].get(name, math.nan) for fold in sorted(by_fold)]) for name in names}
 
 
 def _over_folds(values: Sequence[float]) -> FoldMetric:

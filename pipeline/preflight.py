@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from models.spec import columns_read
 from pipeline.check import check
-from pipeline.errors import InputError
+from pipeline.errors import InputError, name_full_disk
 from pipeline.ingest import Request, open_rows
 from pipeline.problem import LoadedProblem
 from pipeline.quarantine import refuse_excess, write_quarantine
@@ -46,16 +46,18 @@ def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = No
     Raises:
         InputError: all mistakes found.
         BlockedError: more refused or repeated rows than the problem allows.
+        RunError: the disk is full.
     """
     curated = schema_columns(loaded, loaded.schema_path) if loaded.schema_path else {}
     if curated:
         check(loaded, curated)
     spans = chosen_spans(loaded, latest)
     sources = span_sources(loaded, spans)
-    stages = tuple(
-        stage(Reading(source, loaded.root, curated, given_types(curated)), workspace.stages)
-        for source in sources.values()
-    )
+    with name_full_disk(workspace.home):
+        stages = tuple(
+            stage(Reading(source, loaded.root, curated, given_types(curated)), workspace.stages)
+            for source in sources.values()
+        )
     keep_only(workspace.stages, stages)
     _refuse_other_columns(loaded, dict(zip(sources, stages, strict=True)))
     write_quarantine(workspace, stages)

@@ -1,15 +1,16 @@
 """Problem: the whole YAML as one frozen object."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.discovery import discover, union
 from models.search import Tuning
 from models.settings import Settings
 from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
+from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
 from pipeline.yaml_file import YamlFile, load_yaml
 
@@ -19,34 +20,6 @@ else:
     SourceParams = union("pipeline.sources", "kind")
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
-
-
-class Gate(Settings):
-    """Bounds of one metric; a model outside of them is not pushed.
-
-    Attributes:
-        min: the least value.
-        max: the largest value.
-        not_worse_than_served_by: how much worse than the last blessed model it may be.
-    """
-
-    min: float | None = None
-    max: float | None = None
-    not_worse_than_served_by: float | None = Field(default=None, ge=0)
-
-
-class Evaluation(Settings):
-    """How the trained model is judged, on the test split (on the eval split when there is no test split).
-
-    Attributes:
-        slices: lists of columns; metrics are also computed for each combination of their values.
-        gates: bounds by name of metric.
-        folds: of a cross-validation over train and eval, which tells how far the metrics can be trusted; None: none.
-    """
-
-    slices: tuple[tuple[str, ...], ...] = ()
-    gates: dict[str, Gate] = Field(default_factory=dict)
-    folds: int | None = Field(default=None, ge=2)
 
 
 class DataGate(Settings):
@@ -81,11 +54,32 @@ class Budget(Settings):
     rss_mb: PositiveFloat | None = None
 
 
+class FeatureSelection(Settings):
+    """Which features the model has: those that tell most of the label (mutual information on the train split).
+
+    Attributes:
+        keep: so many, of those that can be measured.
+        min_bits: none that tells less.
+        always: features that stay, whatever they tell.
+    """
+
+    keep: PositiveInt | None = None
+    min_bits: float = Field(default=0.0, ge=0)
+    always: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_bound(self) -> Self:
+        if self.keep is None and not self.min_bits:
+            msg = "expected keep, min_bits or both"
+            raise ValueError(msg)
+        return self
+
+
 class Push(Settings):
     """Where a blessed model goes: `<workspace>/serving/<name>/<version>`, for TensorFlow Serving to watch.
 
     Attributes:
-        keep: versions kept; older ones are removed.
+        keep: so many of the newest versions stay, beside labelled ones and the one that a rollback would go to.
     """
 
     keep: PositiveInt = 5
@@ -108,6 +102,7 @@ class Problem(Settings):
         schema_file: the curated schema; left out, TFX infers one in each run.
         target: the label and its kind.
         features: settings by column; left out, every column of the schema is used by its type.
+        feature_selection: which of them the model has; left out: all.
         model: the network.
         training: how it is trained.
         data_gate: what its data must be like.
@@ -123,6 +118,7 @@ class Problem(Settings):
     schema_file: str | None = Field(default=None, alias="schema")
     target: TargetParams
     features: Annotated[dict[str, FeatureParams] | None, BeforeValidator(_spell_out)] = None
+    feature_selection: FeatureSelection | None = None
     model: FamilyParams = Field(default={"family": "mlp"}, validate_default=True)
     training: Training = Training()
     data_gate: DataGate = DataGate()

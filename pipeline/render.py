@@ -13,6 +13,7 @@ from rich.text import Text
 from pipeline.evaluation import METRICS
 
 if TYPE_CHECKING:
+    from pipeline.blessing import Blessing, Judged
     from pipeline.infra.verdict import Verdict as InfraVerdict
     from pipeline.lineage import Run
     from pipeline.metrics import Folds, SliceMetrics
@@ -25,6 +26,7 @@ SCHEMAS = {
     "inferred": "inferred from the data itself; keep it: penstock schema infer {}",
 }
 SHOWN_SLICES = 24
+SHOWN_FEATURES = 6
 SMALL_SLICE = 100
 HEADLINE_METRICS = 4
 ROW_CHARACTERS = 80
@@ -49,7 +51,7 @@ def render_result(result: "RunResult", problem: Path, report: Path | None = None
         Text(),
         _headline(result, problem),
         _times(result),
-        render_metrics(result.metrics, f"Metrics on the {result.evaluated_split} split"),
+        render_judged(result.blessing, [each for each in result.metrics if each.slice]),
         *([render_folds(result.folds)] if result.folds else []),
         _verdict(result, report),
         _next_steps(result, problem),
@@ -65,7 +67,7 @@ def _headline(result: "RunResult", problem: Path) -> Text:
         **({"spans": ", ".join(result.spans)} if result.spans else {}),
         "splits": splits,
         **_faults(result),
-        "features": str(result.features),
+        "features": _features(result),
         "schema": SCHEMAS[result.data_gate.schema_source].format(relative(problem.resolve())),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
         **_served(result.infra),
@@ -82,6 +84,16 @@ def _served(infra: "InfraVerdict") -> dict[str, str]:
     facts = [f"{infra.size_mb:.1f} MB", *([f"{infra.rss_mb:,.0f} MB memory"] if infra.rss_mb else [])]
     told = ", ".join([*facts, f"p99 {infra.p99_ms:.1f} ms", f"within {max(found):.0e} of Keras"])
     return {"served": f"{told} ({infra.server})"}
+
+
+def _features(result: "RunResult") -> str:
+    """Return how many there are, and which were left out."""
+    dropped = result.ranking.dropped if result.ranking else []
+    if not dropped:
+        return str(result.features)
+    more = ["..."] if len(dropped) > SHOWN_FEATURES else []
+    told = ", ".join([*dropped[:SHOWN_FEATURES], *more])
+    return f"{result.features} of {result.features + len(dropped)}; these tell less of the label: {told}"
 
 
 def _faults(result: "RunResult") -> dict[str, str]:
@@ -124,21 +136,34 @@ def _times(result: "RunResult") -> Table:
     return made
 
 
-def render_metrics(metrics: "Sequence[SliceMetrics]", title: str) -> RenderableType:
-    """Return all metrics over all rows, then the headline ones by slice."""
-    overall, slices = metrics[0].values, metrics[1:]
-    names = [name for name in METRICS if name in overall and name != "example_count"]
-    total = Table.grid(padding=(0, 3))
-    for name in names:
-        total.add_row(name, Text(_number(overall[name]), style="bold"))
-    parts: list[RenderableType] = [Text(title, style="bold"), total]
+def render_judged(blessing: "Blessing", slices: "Sequence[SliceMetrics]") -> RenderableType:
+    """Return all metrics over all rows with their intervals, the headline ones by slice, and how many gates passed."""
+    overall = [each for each in blessing.metrics if not each.slice]
+    served = any(each.served is not None for each in overall)
+    beside = ("served", "difference lies in", "") if served else ()
+    title = f"Metrics on the {blessing.split} split"
+    total = table("metric", "value", f"{blessing.confidence:.0%} interval", *beside, title=title)
+    for each in overall:
+        value, interval = Text(_number(each.value), style="bold"), f"{_number(each.low)} – {_number(each.high)}"
+        total.add_row(each.metric, value, interval, *(_beside(each) if served else ()))
+    parts: list[RenderableType] = [total]
     shown = [entry for entry in slices if entry.values.get("example_count", 0) >= SMALL_SLICE]
     if shown:
-        parts.append(_slices(shown[:SHOWN_SLICES], names[:HEADLINE_METRICS]))
+        parts.append(_slices(shown[:SHOWN_SLICES], [each.metric for each in overall][:HEADLINE_METRICS]))
     if len(slices) > len(shown[:SHOWN_SLICES]):
         hidden = len(slices) - len(shown[:SHOWN_SLICES])
         parts.append(Text(f"{hidden} more slices, most below {SMALL_SLICE} rows: --json shows all\n", style="dim"))
     return Group(*parts)
+
+
+def _beside(judged: "Judged") -> tuple[RenderableType, ...]:
+    """Return the served model's value, the interval of the difference, and what that shows."""
+    if judged.difference is None:
+        return ("", "", "")
+    _, low, high = judged.difference
+    verdict = judged.verdict() or ""
+    colour = {"better": "green", "worse": "red"}.get(verdict, "dim")
+    return (_number(judged.served), f"{low:+.4f} to {high:+.4f}", Text(verdict, style=colour))
 
 
 def render_folds(folds: "Folds") -> RenderableType:
@@ -163,7 +188,7 @@ def _slices(slices: "Sequence[SliceMetrics]", names: list[str]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return "" if value is None else "–" if value != value else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
 def _verdict(result: "RunResult", report: Path | None) -> Text:
@@ -171,9 +196,11 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
         lines = "\n".join(f"  {refusal}" for refusal in result.refusals)
         return Text.assemble(("Blocked by a gate: nothing was pushed\n", "bold red"), lines)
     if result.pushed is None:
-        return Text("Blessed, but not pushed", style="bold red")
+        return Text(f"Blessed, but not pushed: {result.withheld}", style="bold yellow")
     how = "pushed" if result.pushed.fresh else "already served"
+    gates = f"all {len(result.blessing.gates)} passed" if result.blessing.gates else "none asked"
     return Text.assemble(
+        *(("Gates ", "bold"), f"{gates}\n"),
         ("Model ", "bold"),
         f"version {result.pushed.version} {how}: ",
         (relative(result.pushed.path), "green"),

@@ -1,5 +1,6 @@
 """From a problem and its columns to the model's spec: features that the YAML leaves out are chosen by type."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def resolve(problem: Problem, columns: Columns) -> ModelSpec:
     types: dict[str, RawType] = {name: columns[name].raw_type for name in read}  # type: ignore[misc]
     inputs = InputSpec.model_validate({"types": types, "features": _dump(features), "target": problem.target})
     return ModelSpec(inputs=inputs, model=problem.model, training=problem.training)
+
+
+def with_features(spec: ModelSpec, kept: Collection[str]) -> ModelSpec:
+    """Return the model with these of its features alone."""
+    features = {name: params for name, params in spec.inputs.features.items() if name in kept}
+    read = {*columns_read(features), spec.inputs.target.column}
+    types = {name: raw_type for name, raw_type in spec.inputs.types.items() if name in read}
+    return spec.model_copy(update={"inputs": spec.inputs.model_copy(update={"types": types, "features": features})})
 
 
 def default_feature(column: SchemaColumn) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.blessing import Blessing, read_blessing
+from pipeline.evaluation import EVAL_SPLIT
+from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.infra.verdict import Verdict as InfraVerdict
 from pipeline.infra.verdict import read_infra
 from pipeline.lineage import Run
-from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics, undefined
-from pipeline.problem import Gate
+from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics
 
 if TYPE_CHECKING:
     from pipeline.graph import Plan
@@ -48,14 +50,17 @@ class RunResult(Settings):
         rows_overlapping: outside of the train split, that equal a training row.
         spans: that were read; empty without spans.
         features: how many.
+        ranking: what they and those that were left out tell of the label; None if none was selected.
         evaluated_split: which one the metrics are of.
         metrics: all rows first, then by slice.
         folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
+        blessing: the metrics with their intervals, beside the served model's, and the gates' answers.
         infra: what a server of its own showed of the model.
         blessed: whether the gates and the server let the model through.
         refusals: which did not, in words.
         pushed: the served version, None if there is none.
+        withheld: why a blessed model was not pushed: somebody rolled it back.
         peak_memory_bytes: of this process.
         log: the run's log file.
     """
@@ -71,14 +76,17 @@ class RunResult(Settings):
     rows_overlapping: int
     spans: tuple[str, ...]
     features: int
+    ranking: Ranking | None = None
     evaluated_split: str
     metrics: list[SliceMetrics]
     folds: Folds | None
     data_gate: Verdict
+    blessing: Blessing
     infra: InfraVerdict
     blessed: bool
     refusals: list[str]
     pushed: PushedModel | None
+    withheld: str = ""
     peak_memory_bytes: int
     log: Path
 
@@ -95,9 +103,8 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
 
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
-    blessed = run.output("ModelBlessing").custom_properties["blessed"].int_value == 1
-    metrics, infra = read_metrics(evaluation), read_infra(run)
-    refusals = [] if blessed else read_refusals(evaluation, metrics[0], plan.problem.evaluation.gates)
+    blessing = read_blessing(evaluation)
+    infra = read_infra(run)
     splits = names(plan.problem.split)
     return RunResult(
         problem=plan.problem.name,
@@ -114,14 +121,17 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         rows_overlapping=examples["rows_overlapping"].int_value,
         spans=plan.request.spans,
         features=len(plan.spec.inputs.features),
+        ranking=plan.ranking,
         evaluated_split=judged(plan.problem.split),
-        metrics=metrics,
+        metrics=[each for each in read_metrics(evaluation) if EVAL_SPLIT not in each.slice],
+        blessing=blessing,
         folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
         infra=infra,
-        blessed=blessed and not infra.refusals,
-        refusals=[*refusals, *infra.refusals],
+        blessed=blessing.blessed and not infra.refusals,
+        refusals=[*blessing.refusals, *infra.refusals],
         pushed=_pushed(run.output("PushedModel")),
+        withheld=run.output("PushedModel").custom_properties["withheld"].string_value,
         peak_memory_bytes=peak_memory_bytes(),
         log=log,
     )
@@ -136,30 +146,3 @@ def _pushed(artifact: Any) -> PushedModel | None:
         path=Path(properties["pushed_destination"].string_value),
         fresh=properties["fresh"].int_value == 1,
     )
-
-
-def read_refusals(evaluation: Path, overall: SliceMetrics, gates: dict[str, Gate]) -> list[str]:
-    """Return, per failed gate, the metric, its value and what the gate asks for; a NaN refuses as well."""
-    import tensorflow_model_analysis as tfma
-
-    refusals = [f"{name} is NaN" for name in undefined(overall, gates)]
-    if not list(evaluation.glob("validations*")):
-        return refusals
-    for entry in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice:
-        for failure in entry.failures:
-            name, value = failure.metric_key.name, failure.metric_value.double_value.value
-            difference = " less its baseline's" if failure.metric_key.is_diff else ""
-            refusals.append(f"{name}{difference} is {value:.4f}, the gate asks for {_ask(gates[name])}")
-    return refusals
-
-
-def _ask(gate: Gate) -> str:
-    """Return the gate in words."""
-    asked = [
-        f"at least {gate.min}" if gate.min is not None else "",
-        f"at most {gate.max}" if gate.max is not None else "",
-        f"no more than {gate.not_worse_than_served_by} worse than the last blessed model"
-        if gate.not_worse_than_served_by is not None
-        else "",
-    ]
-    return " and ".join(word for word in asked if word)

@@ -1,5 +1,6 @@
 """penstock run: from a loaded problem to a RunResult."""
 
+import hashlib
 import logging
 import time
 from datetime import UTC, datetime
@@ -7,27 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.discovery import discover
-from models.search import apply, search_space
-from models.spec import ModelSpec
+from models.search import apply
+from models.spec import ModelSpec, target_kind
 from pipeline.console import Screen, show_progress
-from pipeline.errors import InputError, PenstockError, RunError
+from pipeline.errors import InputError, PenstockError, RunError, name_full_disk
+from pipeline.examples.load import Label
 from pipeline.fetch import fetch_files
-from pipeline.fingerprint import code_digest, file_digest
+from pipeline.fingerprint import code_digest, file_digest, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
-from pipeline.ingest import Request
+from pipeline.ingest import Request, train_rows
+from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
-from pipeline.resolve import resolve
+from pipeline.resolve import resolve, with_features
 from pipeline.results import RunResult, collect
-from pipeline.tables import table_files
+from pipeline.tables import connect, table_files
 from pipeline.tuning import Tuned, keep_tuned, read_tuned
 from pipeline.workspace import Workspace
+from schemas.edit import replace_file
+from serving.bookkeeping import read_standing
 
 if TYPE_CHECKING:
     from rich.status import Status
     from tfx.orchestration.pipeline import Pipeline
 
+    from pipeline.examples.ranking import Ranking
     from pipeline.graph import Plan
 
 
@@ -71,27 +77,58 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         serving=serving_statistics(loaded, columns, workspace),
         code=code_digest(gate_modules()),
     )
-    _check_space(loaded, spec)
-    names = sorted({name for keys in problem.evaluation.slices for name in keys})
+    ranking = _select(loaded, spec, request, workspace)
+    names = sorted({column_of(key) for keys in problem.evaluation.sliced for key in keys})
     return Plan(
         problem=problem,
-        spec=spec,
+        spec=with_features(spec, ranking.kept) if ranking else spec,
         request=request,
         gate=gate,
         schema_file=_pin_schema(loaded.schema_path, workspace) if loaded.schema_path else None,
-        slice_types={name: columns[name].raw_type for name in names},
+        slice_types={name: columns[name].raw_type for name in names},  # type: ignore[misc]
         run_id=datetime.now(UTC).isoformat(),
         stages=prepared.stages,
+        lock=lock_digest(loaded.root),
+        served=_served(workspace),
+        ranking=ranking,
     )
 
 
-def _check_space(loaded: LoadedProblem, spec: ModelSpec) -> None:
-    """Refuse a space of hyperparameters that the model does not have."""
-    if loaded.problem.tuning:
-        try:
-            search_space(spec, loaded.problem.tuning)
-        except ValueError as error:
-            raise InputError(loaded.complain(("tuning", "space"), str(error))) from error
+def _select(loaded: LoadedProblem, spec: ModelSpec, request: Request, workspace: Workspace) -> "Ranking | None":
+    """Return what the features tell of the label and which of them are kept; None: all, unmeasured."""
+    from pipeline.examples.ranking import select
+
+    selection = loaded.problem.feature_selection
+    if selection is None:
+        return None
+    try:
+        return select(_rank(spec, request, workspace), selection)
+    except InputError as error:
+        raise InputError([loaded.complain(("feature_selection",), each) for each in error.messages]) from error
+
+
+def _rank(spec: ModelSpec, request: Request, workspace: Workspace) -> "Ranking":
+    """Return what the features tell of the label, measured now or found."""
+    from pipeline.examples.ranking import Ranking, rank
+
+    target = spec.inputs.target
+    label = Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None))
+    key = [request.model_dump_json(exclude={"folder", "span", "version"}), spec.inputs.model_dump_json()]
+    digest = hashlib.sha256("\n".join([*key, code_digest(["pipeline.examples.ranking"])]).encode()).hexdigest()
+    file = workspace.rankings / f"{digest[:16]}.json"
+    if file.exists():
+        return Ranking.model_validate_json(file.read_bytes())
+    with connect() as connection:
+        rows = train_rows(connection, request, list(spec.inputs.types))
+        ranking = rank(connection, rows, label, spec.inputs.features)
+    replace_file(file, ranking.model_dump_json(indent=1))
+    return ranking
+
+
+def _served(workspace: Workspace) -> str:
+    """Return the digest of the model that is served, empty if none is."""
+    standing = read_standing(workspace.serving)
+    return standing.pushed[standing.live].digest if standing.live else ""
 
 
 def _pin_schema(path: Path, workspace: Workspace) -> Path:
@@ -155,7 +192,8 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}
     ]
     if failure:
-        raise failure
+        with name_full_disk(workspace.home):
+            raise failure
     verdict = runs[0].output("DataVerdict") if runs else None
     if verdict and (judged := read_verdict(Path(verdict.uri))).is_blocked:
         raise DataBlockedError(judged)

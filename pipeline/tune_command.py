@@ -1,5 +1,6 @@
 """`penstock tune`: look for hyperparameters, show the trials."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pipeline.tuning import Trial, Tuned
+    from pipeline.tuning import Tuned
 
 SHOWN = 20
 BAR = 24
@@ -18,6 +19,7 @@ BAR = 24
 def tune(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Open the page with the trials in the browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
@@ -26,22 +28,29 @@ def tune(
     from pipeline.console import capture_output
     from pipeline.preflight import prepare
     from pipeline.problem import load_problem
+    from pipeline.render import relative
+    from pipeline.report.browser import open_page
+    from pipeline.report.trials import write_page
     from pipeline.run import fetch
     from pipeline.run import tune as tune_problem
-    from pipeline.workspace import open_workspace
+    from pipeline.workspace import open_workspace, require_writable
 
     loaded = load_problem(problem)
     workspace = open_workspace(loaded.root, loaded.problem.name)
+    require_writable(workspace)
     fetch(loaded)
     prepared = prepare(loaded, workspace)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     with capture_output(log, verbose=verbose) as screen:
         tuned = tune_problem(loaded, prepared, workspace, screen, log)
+    page = write_page(tuned, loaded.problem, workspace.reports / "tuning.html")
     if as_json:
-        typer.echo(tuned.model_dump_json(indent=2))
+        typer.echo(json.dumps({**tuned.model_dump(mode="json"), "page": str(page)}, indent=2))
     else:
         Console().print(render_trials(tuned))
+        typer.echo(f"page  {relative(page)}")
         typer.echo(f"next  penstock run {problem}   # trains with the best values")
+    open_page(page, wanted=opened)
 
 
 def render_trials(tuned: "Tuned") -> "RenderableType":
@@ -49,6 +58,8 @@ def render_trials(tuned: "Tuned") -> "RenderableType":
     from rich import box
     from rich.table import Table
     from rich.text import Text
+
+    from pipeline.tuning import write_value
 
     better = "more" if tuned.direction == "max" else "less"
     made = Table(
@@ -60,22 +71,9 @@ def render_trials(tuned: "Tuned") -> "RenderableType":
     )
     for name, justify in (("trial", "right"), (tuned.objective, "right"), ("", "left"), ("values", "left")):
         made.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    scores = [trial.score for trial in tuned.trials]
     for trial in tuned.trials[:SHOWN]:
-        bar = "█" * max(1, round(BAR * _share(trial, min(scores), max(scores), tuned.direction)))
+        bar = "█" * max(1, round(BAR * tuned.goodness(trial)))
         style = "bold green" if trial is tuned.trials[0] else ""
-        values = ", ".join(f"{name} {_short(value)}" for name, value in trial.values.items())
+        values = ", ".join(f"{name} {write_value(value)}" for name, value in trial.values.items())
         made.add_row(str(trial.number + 1), f"{trial.score:.4f}", Text(bar, style="cyan"), values, style=style)
     return made
-
-
-def _share(trial: "Trial", low: float, high: float, direction: str) -> float:
-    """Return how good a trial is between the worst, 0, and the best, 1."""
-    if high == low:
-        return 1.0
-    share = (trial.score - low) / (high - low)
-    return share if direction == "max" else 1 - share
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

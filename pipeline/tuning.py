@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.search import decode, direction, space_digest
+from models.search import EPOCHS, decode, direction, space_digest
 from models.settings import Settings
 from pipeline.workspace import Workspace
 from schemas.edit import replace_file
@@ -21,14 +21,16 @@ class Trial(Settings):
     """One of the trials.
 
     Attributes:
-        number: in the order they were made.
+        number: in the order they were made, from 0.
         score: the objective on the eval split.
         values: of the settings that were varied.
+        epochs: that hyperband gave it; None: all, as other searches do.
     """
 
     number: int
     score: float
     values: dict[str, Any]
+    epochs: int | None = None
 
 
 class Tuned(Settings):
@@ -46,6 +48,16 @@ class Tuned(Settings):
     best: dict[str, Any]
     trials: tuple[Trial, ...]
 
+    def goodness(self, trial: Trial) -> float:
+        """Return how good a trial is, from 0, the worst, to 1, the best."""
+        best, worst = self.trials[0].score, self.trials[-1].score
+        return 1.0 if best == worst else (trial.score - worst) / (best - worst)
+
+
+def write_value(value: object) -> str:
+    """Return a setting's value as a person reads it."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
 
 def read_tuned(workspace: Workspace, plan: "Plan") -> Tuned | None:
     """Return the finished search for the problem's space, None if there is none yet."""
@@ -59,7 +71,8 @@ def keep_tuned(workspace: Workspace, plan: "Plan", finished: "Run") -> Tuned:
     assert tuning is not None
     found = json.loads((Path(finished.output("TunerResults").uri) / RESULTS_FILE).read_text("utf-8"))
     trials = tuple(
-        Trial(number=int(each.pop("trial_id")), score=each.pop("score"), values=decode(each)) for each in found
+        Trial(number=int(each["trial_id"]), score=each["score"], values=decode(each), epochs=each.get(EPOCHS))
+        for each in found
     )
     tuned = Tuned(
         objective=tuning.objective, direction=direction(tuning.objective), best=trials[0].values, trials=trials

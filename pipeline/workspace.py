@@ -1,8 +1,14 @@
 """Where everything lies: every path derives from the problem's root folder."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+from pipeline.errors import InputError
+
+PROBE_BYTES = 4096
 
 
 class Workspace(NamedTuple):
@@ -38,7 +44,7 @@ class Workspace(NamedTuple):
 
     @property
     def reports(self) -> Path:
-        """One HTML file a run that somebody asked for."""
+        """One HTML file a run that somebody asked for, and one of the last search for hyperparameters."""
         return self.folder / "reports"
 
     @property
@@ -67,6 +73,11 @@ class Workspace(NamedTuple):
         return self.folder / "tuning"
 
     @property
+    def rankings(self) -> Path:
+        """What features tell of the label, by the digest of what that depends on."""
+        return self.folder / "rankings"
+
+    @property
     def accepted(self) -> Path:
         """Findings of the data gate that somebody has accepted, by the digest of the data."""
         return self.folder / "accepted.json"
@@ -80,3 +91,27 @@ class Workspace(NamedTuple):
 def open_workspace(root: Path, name: str) -> Workspace:
     """Return the workspace of problem `name`; nothing is created yet."""
     return Workspace(Path(os.environ.get("PENSTOCK_HOME") or root / ".penstock").resolve(), name)
+
+
+def require_writable(workspace: Workspace) -> None:
+    """Refuse a workspace that a run could not write to, before it has done any work.
+
+    Raises:
+        InputError: names the folder or file, the reason and the free space.
+    """
+    for folder in (workspace.folder, workspace.serving):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # permissions alone tell nothing of a full disk, or to root
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"0" * PROBE_BYTES)
+        except OSError as error:
+            raise InputError(_refuse(folder, error.strerror or str(error))) from error
+    if workspace.metadata.exists() and not os.access(workspace.metadata, os.W_OK):
+        raise InputError(_refuse(workspace.metadata, "it is read-only"))
+
+
+def _refuse(path: Path, reason: str) -> str:
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    return f"{path}: can't be written: {reason}; {free:,} bytes are free; $PENSTOCK_HOME names another place"

@@ -7,6 +7,7 @@ ServingError
  ├── InternalError              500  a fault of the server or of the model
  ├── DataLossError              500  a pushed version that cannot be read
  ├── UnimplementedError         501  a part of the protocol that is not offered
+ ├── StorageError               503  the folder of versions cannot be written: read-only, full
  ├── UnavailableError           503  try again later
  │    └── PortInUseError        503  another process listens on the port
  └── UnreachableError           503  (client) nothing answers at the address
@@ -125,6 +126,12 @@ class UnimplementedError(ServingError):
 
 class UnavailableError(ServingError):
     """Not now; the same request may succeed later."""
+
+    default_code = Code.UNAVAILABLE
+
+
+class StorageError(ServingError):
+    """The folder of versions cannot be written; nothing that is served has changed."""
 
     default_code = Code.UNAVAILABLE
 

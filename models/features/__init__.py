@@ -4,7 +4,9 @@ A kind is a module with the parts of `FeatureKind`. `transform` sees all columns
 tf.Transform analyses them together: its cost here is per analyzer, not per column (docs/adr/0002).
 """
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from pydantic import Field, model_validator
 
 from models.encoded import Encoded
 from models.raw import Takes
@@ -19,10 +21,19 @@ class Feature(Settings):
     """Settings of a feature of any kind.
 
     Attributes:
+        column: what it reads; left out, the column of its own name.
         tower: what it tells of, where a model has two towers: who or what asks (`query`), or what is offered (`item`).
     """
 
-    tower: Literal["query", "item"] = "query"
+    column: str | None = None
+    tower: Literal["query", "item"] = Field(default="query", exclude_if=lambda tower: bool(tower == "query"))
+
+    @model_validator(mode="after")
+    def _read_once(self) -> Self:
+        if self.column is not None and hasattr(self, "columns"):
+            msg = f"column: {self.column} is one too many, columns says what is read"
+            raise ValueError(msg)
+        return self
 
 
 class FeatureKind(Protocol):
@@ -37,7 +48,8 @@ class FeatureKind(Protocol):
     def transform(self, columns: "dict[str, tf.Tensor]", params: dict[str, Any]) -> "dict[str, tf.Tensor]":
         """tf.Transform half: raw `[batch]` columns by name -> transformed tensors by the name of their feature.
 
-        A feature reads the column of its own name, or those that its settings' `columns` name. Where the settings
+        A feature has its column under its own name, whatever column it reads, or those that its settings' `columns`
+        name under theirs. Where the settings
         have a `length`, its columns are lists: `[batch, length]`, padded at the end with the marker of missing values.
         """
 

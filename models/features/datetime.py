@@ -9,7 +9,7 @@ from models.encoded import Encoded
 from models.features import Feature
 from models.features.numeric import Params as NumberParams
 from models.features.numeric import quantile_grid, scale
-from models.raw import Takes, is_missing
+from models.raw import A_MOMENT, Takes, is_missing
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +42,7 @@ class Params(Feature):
 
 def takes(params: Params) -> Takes:
     """Text or whole numbers."""
-    return Takes("a date, a time or whole seconds", ("bytes", "int"))
+    return A_MOMENT
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
@@ -52,7 +52,7 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     """
     import tensorflow as tf
 
-    moments = {name: _read(columns[name]) for name in params}
+    moments = {name: read(columns[name]) for name in params}
     outputs = {name: _circles(*moment, params[name].parts) for name, moment in moments.items()}
     aged = [name for name, each in params.items() if each.age]
     if aged:
@@ -64,7 +64,7 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     return outputs
 
 
-def _read(column: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
+def read(column: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
     """Return `[batch] int64` seconds since 1970 UTC, 0 if missing, and the `[batch] bool` mask of missing ones."""
     import tensorflow as tf
 

@@ -1,5 +1,6 @@
 """What a network is trained on: processors, precision, compiler."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,8 +27,9 @@ class Device(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """Return what is used, in a few words."""
-        return ", ".join([self.name, self.precision, *(["XLA"] if self.jit else [])])
+        """Return what is used, in a few words: 32 bits and no compiler go without saying."""
+        precision = [self.precision] if self.precision != "float32" else []
+        return ", ".join([self.name, *precision, *(["XLA"] if self.jit else [])])
 
 
 def choose_device(training: Training) -> Device:
@@ -43,8 +45,14 @@ def choose_device(training: Training) -> Device:
         strategy=tf.distribute.MirroredStrategy([device.name for device in devices]) if mirrored else None,
         precision=precision,
         jit=bool(gpus) if training.jit == "auto" else training.jit,
-        name=f"{len(devices)} {kind}s" if mirrored else kind,
+        name=(f"{len(devices)} {kind}s" if mirrored else kind) + ("" if gpus else f", {_cores()}"),
     )
+
+
+def _cores() -> str:
+    """Return how many processor cores this process may use, in words."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{count} core{'' if count == 1 else 's'}"
 
 
 @contextmanager

@@ -39,6 +39,9 @@ class TargetKind(Protocol):
     METRICS: tuple[str, ...]
     """Names of TFMA metrics; the first one is shown as the headline. Their classes are in pipeline/evaluation.py."""
 
+    WATCHED: tuple[str, ...]
+    """Names of what `watch` returns: a search for hyperparameters may go by them."""
+
     VOCABULARY: str | None
     """Name of tf.Transform's vocabulary of the label's classes; None for a label that is a number."""
 

@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 LABELS = "binary"
-METRICS = ("auc", "pr_auc", "accuracy", "precision", "recall", "log_loss", "calibration", "example_count")
+METRICS = (
+    "auc",
+    "pr_auc",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "calibration",
+    "calibration_error",
+    "cost",
+    "example_count",
+)
+WATCHED = ("auc",)
 VOCABULARY = None
 ITEMS = False
 

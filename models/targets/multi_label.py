@@ -18,6 +18,7 @@ LABELS = "multiclass"
 METRICS = ("macro_auc", "micro_f1", "micro_precision", "micro_recall", "label_log_loss", "exact_match", "example_count")
 VOCABULARY = "label_names"
 ITEMS = False
+WATCHED = ("auc",)
 
 
 class Params(Settings):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 LABELS = "multiclass"
-METRICS = ("class_accuracy", "class_log_loss", "example_count")
+METRICS = ("class_accuracy", "macro_f1", "class_log_loss", "example_count")
+WATCHED = ("accuracy",)
 VOCABULARY = "label_classes"
 ITEMS = False
 

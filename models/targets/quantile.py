@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 LABELS = "regression"
-METRICS = ("pinball", "coverage", "example_count")
+METRICS = ("pinball", "coverage", "interval_width", "example_count")
+WATCHED = ("coverage",)
 VOCABULARY = None
 ITEMS = False
 

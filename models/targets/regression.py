@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from keras import KerasTensor
 
 LABELS = "regression"
-METRICS = ("rmse", "mae", "r2", "example_count")
+METRICS = ("rmse", "mae", "mape", "r2", "mse", "example_count")
+WATCHED = ("rmse",)
 VOCABULARY = None
 ITEMS = False
 LARGEST_EXPONENT = 80.0

@@ -23,6 +23,7 @@ LABELS = "multiclass"
 METRICS = ("recall_at_10", "ndcg_at_10", "recall_at_k", "ndcg_at_k", "example_count")
 VOCABULARY = "label_items"
 ITEMS = True
+WATCHED = ("batch_recall_at_10",)
 
 
 class Params(Settings):

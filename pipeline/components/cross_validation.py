@@ -25,10 +25,12 @@ from models.settings import Settings
 from models.spec import ModelSpec, target_kind
 from models.train import Task, has_class, label_facts, load_columns, train_served
 from pipeline import ingest
-from pipeline.components.evaluator import ROWS_FILE, analyze, eval_config, evaluated_labels
+from pipeline.components.evaluator import ROWS_FILE, analyze
 from pipeline.errors import InputError
-from pipeline.evaluation import CANDIDATE, LABEL
+from pipeline.evaluation import CANDIDATE, COUNT, LABEL, build_eval_config, metric_names, metric_settings
+from pipeline.judging import Evaluation
 from pipeline.metrics import FOLD, FOLDS_FILE, FOLDS_TYPE, Folds, fold_metrics, read_metrics
+from pipeline.predictions import evaluated_labels
 from pipeline.splits.folds import Fold, read_folds
 
 if TYPE_CHECKING:
@@ -54,15 +56,13 @@ class Request(Settings):
     Attributes:
         spec: the model.
         rows: what ExampleGen was asked for: its rows' hashes say which fold a row is in.
-        folds: how many.
-        eval_config: TFMA's, as JSON, with the slice FOLD.
+        evaluation: how many folds, and the threshold.
         code: digest of the code that trains and judges.
     """
 
     spec: ModelSpec
     rows: ingest.Request
-    folds: int
-    eval_config: str
+    evaluation: Evaluation
     code: str = ""
 
 
@@ -75,24 +75,24 @@ def CrossValidation(  # noqa: N802  TFX names components as classes
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Train and judge a network for each fold of `request` (a JSON Request)."""
-    import numpy as np
-
     parsed, folder = Request.model_validate_json(request), Path(metrics.uri)
     with ingest.open_rows(parsed.rows) as connection:
-        folds = read_folds(connection, "rows", parsed.rows.split, parsed.folds)
+        folds = read_folds(connection, "rows", parsed.rows.split, parsed.evaluation.folds or 0)
     folders = [Path(artifact_utils.get_split_uri([examples], split)) for split in ("train", "eval")]
     task, labels = _read_task(parsed.spec, folders, transform_graph.uri)
     folder.mkdir(parents=True, exist_ok=True)
     trained = _write_rows(task, labels, folds, folder / ROWS_FILE)
     PROGRESS.info("judging %d folds", len(folds))
+    target = parsed.spec.inputs.target
+    names = [name for name in metric_names(target, parsed.evaluation) if name != COUNT]
+    settings = metric_settings(target, parsed.evaluation, parsed.evaluation.threshold)
     with beam_pipeline as pipeline:
-        analyze(pipeline, folder / ROWS_FILE, [CANDIDATE], eval_config(parsed.eval_config, has_baseline=False))
-    names = [name for name in target_kind(parsed.spec.inputs.target).METRICS if name != "example_count"]
-    alike = [number for number, fold in enumerate(folds) if len(np.unique(labels[fold.judged], axis=0)) == 1]
+        config = build_eval_config(names, settings, [(FOLD,)], [CANDIDATE])
+        analyze(pipeline, [folder / ROWS_FILE], [CANDIDATE], config)
     found = Folds(
         trained=trained,
         judged=tuple(len(fold.judged) for fold in folds),
-        metrics=fold_metrics(read_metrics(folder), names, alike),
+        metrics=fold_metrics(read_metrics(folder), names),
     )
     (folder / FOLDS_FILE).write_text(found.model_dump_json(indent=1), "utf-8")
     _tell(found)

@@ -1,6 +1,7 @@
 """The examples in a table of DuckDB: one row an example, one value a column, missing ones null."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -105,24 +106,35 @@ def load(connection: "duckdb.DuckDBPyConnection", examples: ExamplesFolder) -> L
     Raises:
         InputError: no files of a split, or no column of the label.
     """
-    scans = [_scan(examples.folder, split) for split in examples.splits]
-    types = _describe(connection, scans[0])
+    scans = [(split, _scan(examples.folder, split)) for split in examples.splits]
     if examples.previous is not None:
-        scans.append(_scan(examples.previous, examples.splits[0]))
+        scans.append((PREVIOUS, _scan(examples.previous, examples.splits[0])))
+    return load_rows(connection, scans, examples.label, len(examples.splits))
+
+
+def load_rows(
+    connection: "duckdb.DuckDBPyConnection", series: Sequence[tuple[str, str]], label: Label, compared: int = 1
+) -> Loaded:
+    """Read the rows of each series, its name and SQL of a table, into DATA; the columns are the first one's.
+
+    Raises:
+        InputError: no column of the label.
+    """
+    names, scans = zip(*series, strict=True)
+    types = _describe(connection, scans[0])
     fields = [
         Field(name, f"c{index}", "text" if _is_text(sql_type) else "number", "INT" in sql_type)
         for index, (name, sql_type) in enumerate(types.items())
     ]
-    label = Loaded((), 0, tuple(fields)).find(examples.label.column)
+    labels = Loaded((), 0, tuple(fields)).find(label.column)
     times = _find_times(connection, fields, f"(SELECT {_select(types, fields)} FROM {scans[0]} LIMIT {LOOKED_AT})")
-    added = [f"{_number(examples.label, label)} AS y", *(f"{_seconds(each)} AS {each.value}" for each in times)]
+    added = [f"{_number(label, labels)} AS y", *(f"{_seconds(each)} AS {each.value}" for each in times)]
     _fill(connection, scans, fields, added)
-    series = examples.splits + ((PREVIOUS,) if examples.previous is not None else ())
     known = {each.place: each for each in _find_times(connection, times, DATA)}
-    return Loaded(series, len(examples.splits), tuple(known.get(field.place, field) for field in fields))
+    return Loaded(names, compared, tuple(known.get(field.place, field) for field in fields))
 
 
-def _fill(connection: "duckdb.DuckDBPyConnection", scans: list[str], fields: list[Field], added: list[str]) -> None:
+def _fill(connection: "duckdb.DuckDBPyConnection", scans: Sequence[str], fields: list[Field], added: list[str]) -> None:
     """Make DATA of the scans' rows, with the `added` columns."""
     parts = [
         f"SELECT {index}::UTINYINT AS series, {_select(_describe(connection, scan), fields)} FROM {scan}"

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.report.bins import DAY_S, nice
+from pipeline.examples.bins import DAY_S, nice
 from pipeline.report.words import EPOCH, NumberScale, Scale, TimeScale, percent, trim
 
+LONG_LOG = 2.5
+"""Powers of ten from which on a logarithmic axis has ticks at them alone."""
 MONTHS = {"%b %Y": (1, 2, 3, 6), "%Y": (12, 24, 60, 120, 240, 600, 1200)}
 """Steps of months by how their ticks are written."""
 STEPS_S = {"%H:%M": (3600, 10_800, 21_600, 43_200), "%d %b": (DAY_S, 2 * DAY_S, 7 * DAY_S, 14 * DAY_S)}
@@ -30,7 +32,7 @@ def share_axis(largest: float) -> tuple[float, list[Tick]]:
 def number_axis(low: float, high: float, scale: NumberScale) -> tuple[float, float, list[Tick]]:
     """Return both ends of an axis that holds `low` and `high`, and its ticks."""
     step = nice((high - low) / 3) if high > low else abs(high) or 1.0
-    first, last = math.floor(low / step), math.ceil(high / step)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     last = max(last, first + 1)
     write = _for_step(scale, step).mean
     found = [Tick((index - first) / (last - first), write(index * step)) for index in range(first, last + 1)]
@@ -54,6 +56,18 @@ def ticks(low: float, high: float, most: int, scale: Scale) -> list[Tick]:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         found = [(index * step, write(index * step)) for index in range(first, last + 1)]
     return [Tick((value - low) / (high - low), text) for value, text in found]
+
+
+def log_ticks(low: float, high: float) -> list[Tick]:
+    """Return ticks of a logarithmic axis: powers of ten; 2 and 5 times them too where there are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if math.log10(high / low) < LONG_LOG else (1,)
+    found = [step * 10.0**power for power in powers for step in steps]
+    return [
+        Tick(math.log(value / low) / math.log(high / low), f"{value:.6g}")
+        for value in found
+        if low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
+    ]
 
 
 def _for_step(scale: NumberScale, step: float) -> NumberScale:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Literal
 
 from models.settings import Settings
+from pipeline.examples.bins import Bins, make_bins
+from pipeline.examples.groups import QUANTILES, Groups
 from pipeline.examples.information import jensen_shannon
 from pipeline.examples.load import Kind
-from pipeline.report.bins import Bins, make_bins
-from pipeline.report.groups import QUANTILES, Groups
+from pipeline.examples.summary import Summary
 from pipeline.report.sources import ReportSources
-from pipeline.report.summary import Summary
 from schemas.anomalies import Anomaly
 
 TOP_VALUES = 12

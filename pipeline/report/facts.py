@@ -4,15 +4,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from models.settings import Settings
+from pipeline.examples.classes import class_sql
+from pipeline.examples.groups import Groups
 from pipeline.examples.load import ExamplesFolder, Loaded, load
+from pipeline.examples.ranking import Ranking
+from pipeline.examples.summary import Summary, summarize
 from pipeline.gate.verdict import Verdict
 from pipeline.metrics import Folds
 from pipeline.report.columns import ColumnFacts, read_column
-from pipeline.report.groups import Groups
-from pipeline.report.label import LabelFacts, class_sql, read_label
+from pipeline.report.label import LabelFacts, read_label
+from pipeline.report.model import ModelFacts, read_model
+from pipeline.report.origin import Origin
 from pipeline.report.refused import Refused, read_refused
 from pipeline.report.sources import Counts, ReportSources
-from pipeline.report.summary import Summary, summarize
 from pipeline.tables import connect, explain_errors
 from schemas.anomalies import Anomaly
 
@@ -40,9 +44,12 @@ class Facts(Settings):
         previous_run: id of the earlier run; empty without one.
         columns: in the order of the examples, the label too.
         label: the label by time and by slice.
+        ranking: of the features, if they were selected.
         counts: of rows that did not come this far, or more than once.
         verdict: of the data gate; None if it did not run.
         folds: metrics of the run's cross-validation; None without one.
+        model: what it came to; None of a run without one.
+        origin: where it comes from, and what the components took; None if nobody knows.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
         refused: the quarantine; None if it is gone.
     """
@@ -56,9 +63,12 @@ class Facts(Settings):
     previous_run: str
     columns: tuple[ColumnFacts, ...]
     label: LabelFacts
+    ranking: Ranking | None = None
     counts: Counts
     verdict: Verdict | None
     folds: Folds | None = None
+    model: ModelFacts | None = None
+    origin: Origin | None = None
     table_anomalies: tuple[Anomaly, ...] | None
     refused: Refused | None
 
@@ -91,9 +101,12 @@ def read_facts(sources: ReportSources) -> Facts:
         previous_run=sources.previous_run,
         columns=columns,
         label=label,
+        ranking=sources.ranking,
         counts=sources.counts,
         verdict=sources.verdict,
         folds=sources.folds,
+        model=read_model(sources.model) if sources.model else None,
+        origin=sources.origin,
         table_anomalies=None
         if sources.anomalies is None
         else tuple(found for found in sources.anomalies if found.feature not in known),

@@ -1,13 +1,14 @@
-"""The label: its classes for mutual information, and how it changes by time and from slice to slice."""
+"""The label: how it changes by time and from slice to slice."""
 
 from typing import TYPE_CHECKING, Any
 
 from models.settings import Settings
+from pipeline.examples.bins import DAY_S, make_bins
+from pipeline.examples.classes import find_classes
+from pipeline.examples.groups import double
 from pipeline.examples.load import DATA, Field, Label, Loaded
-from pipeline.report.bins import DAY_S, make_bins
-from pipeline.report.groups import INFORMATION_VALUES, TENTHS, Groups, double
+from pipeline.examples.summary import finite
 from pipeline.report.sources import ReportSources
-from pipeline.report.summary import Summary, finite
 from pipeline.sql import quote
 
 if TYPE_CHECKING:
@@ -80,31 +81,6 @@ class LabelFacts(Settings):
     slices: tuple[SliceTable, ...]
 
 
-def class_sql(connection: "duckdb.DuckDBPyConnection", label: Label, loaded: Loaded, summary: Summary) -> str:
-    """Return SQL of the label's class as a whole number: yes and no, the value's rank, or the tenth it is in."""
-    field = loaded.find(label.column)
-    if label.kind == "binary":
-        return "CAST(y AS BIGINT)"
-    if label.kind == "multiclass":
-        texts = _classes(connection, field, loaded)
-        classes = [f"WHEN {quote(text)} THEN {index}" for index, text in enumerate(texts)]
-        known = f"CASE CAST({field.place} AS VARCHAR) {' '.join(classes)} ELSE {INFORMATION_VALUES} END"
-        return f"CASE WHEN {field.place} IS NOT NULL THEN {known if classes else '0'} END"
-    groups = Groups(connection, field._replace(kind="number", place="y"), len(loaded.series), loaded.compared)
-    groups.count("0", summary.different(field), sum(summary.rows))
-    ends = sorted({groups.quantiles[0].at(share) for share in TENTHS}) if 0 in groups.quantiles else []
-    return " + ".join(["0", *(f"CAST(y > {double(end)} AS INTEGER)" for end in ends)])
-
-
-def _classes(connection: "duckdb.DuckDBPyConnection", field: Field, loaded: Loaded) -> list[str]:
-    """Return the classes as texts, most frequent first."""
-    found = connection.execute(
-        f"SELECT CAST({field.place} AS VARCHAR), count(*) FROM {DATA} WHERE {field.place} IS NOT NULL "
-        f"AND series < {loaded.compared} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {INFORMATION_VALUES}"
-    ).fetchall()
-    return [text for text, _ in found]
-
-
 def read_label(connection: "duckdb.DuckDBPyConnection", sources: ReportSources, loaded: Loaded) -> LabelFacts:
     """Return the label by time and by slice, of this run's splits."""
     label, ours = sources.label, range(loaded.compared)
@@ -137,7 +113,7 @@ def _measures(connection: "duckdb.DuckDBPyConnection", label: Label, loaded: Loa
     if label.kind != "multiclass":
         return {"mean" if label.kind == "regression" else f"share of {label.positive or 'yes'}": "avg(y)"}
     field = loaded.find(label.column)
-    texts = _classes(connection, field, loaded)[:SHOWN_CLASSES]
+    texts = find_classes(connection, field, loaded)[:SHOWN_CLASSES]
     value = f"CAST({field.place} AS VARCHAR)"
     return {text: f"avg(CAST({value} = {quote(text)} AS INTEGER))" for text in texts}
 

@@ -27,10 +27,12 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 const filter = document.querySelector(".filter");
-filter.hidden = false;
-filter.querySelector("input").addEventListener("input", (event) => {
-  const wanted = event.target.value.trim().toLowerCase();
-  for (const row of document.querySelectorAll("#columns-table tbody tr")) {
-    row.hidden = ![row.cells[0], row.cells[2]].some((cell) => cell.textContent.toLowerCase().includes(wanted));
-  }
-});
+if (filter) {
+  filter.hidden = false;
+  filter.querySelector("input").addEventListener("input", (event) => {
+    const wanted = event.target.value.trim().toLowerCase();
+    for (const row of document.querySelectorAll("#columns-table tbody tr")) {
+      row.hidden = ![row.cells[0], row.cells[2]].some((cell) => cell.textContent.toLowerCase().includes(wanted));
+    }
+  });
+}

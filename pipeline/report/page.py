@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.report.facts import Facts, read_facts
 from pipeline.report.sources import ReportSources
+from pipeline.report.words import decimal, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from pipeline.report.views import Cell
 
 
 def write_report(sources: ReportSources, out: Path) -> Facts:
@@ -36,37 +39,58 @@ class Share(NamedTuple):
     meaning: str
 
 
+class RankedRow(NamedTuple):
+    """A feature in the table of what they tell of the label."""
+
+    name: str
+    bits: "Cell"
+    share: "Cell"
+    kept: bool
+
+
 def render_report(facts: Facts) -> str:
     """Return the page's HTML; everything from the data is escaped."""
     from pipeline.report.label_view import view_label
+    from pipeline.report.model_view import view_model, view_origin
     from pipeline.report.verdict_view import view_verdict
     from pipeline.report.views import view_column
 
-    environment = _environment()
     columns = [view_column(facts, index) for index in range(len(facts.columns))]
     anchors = {column.facts.name: column.anchor for column in columns}
-    script = _resource("page.js")
-    return environment.get_template("page.html").render(
+    return render(
+        "page.html",
         facts=facts,
         columns=columns,
         verdict=view_verdict(facts, anchors),
+        model=view_model(facts.model),
+        origin=view_origin(facts.origin),
         label=view_label(facts),
         label_column=next(column for column in columns if column.facts.role == "label"),
         counts=_counts(facts),
+        ranked=_ranked(facts),
         anomalies=[found for column in columns for found in column.facts.anomalies] + list(facts.table_anomalies or ()),
+    )
+
+
+def render(template: str, **content: Any) -> str:
+    """Return the HTML of one of this folder's templates, filled with `content`, our style and our script."""
+    environment = _environment(template)
+    script = _resource("page.js")
+    return environment.get_template(template).render(
+        **content,
         style=environment.filters["safe"](_resource("page.css")),
         script=environment.filters["safe"](script),
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _environment() -> "Environment":
+def _environment(template: str) -> "Environment":
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     from pipeline.report import charts, words
 
     environment = Environment(
-        loader=DictLoader({name: _resource(name) for name in ("page.html", "parts.html")}),
+        loader=DictLoader({name: _resource(name) for name in (template, "parts.html", "model.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -81,6 +105,22 @@ def _environment() -> "Environment":
 
 def _resource(name: str) -> str:
     return resources.files("pipeline.report").joinpath(name).read_text("utf-8")
+
+
+def _ranked(facts: Facts) -> "list[RankedRow]":
+    """Return the features by what they tell of the label, if they were selected by it."""
+    from pipeline.report.views import Cell
+
+    found = facts.ranking.features if facts.ranking else ()
+    return [
+        RankedRow(
+            feature.name,
+            Cell(decimal(feature.bits, 4), 0.0, feature.bits or 0.0),
+            Cell(percent(feature.share), feature.share or 0.0, feature.share or 0.0),
+            feature.kept,
+        )
+        for feature in found
+    ]
 
 
 def _counts(facts: Facts) -> list[Share]:

@@ -5,13 +5,16 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.spec import target_kind
+from models.spec import columns_read, target_kind
 from pipeline.errors import InputError
 from pipeline.examples.load import Label
+from pipeline.examples.ranking import RANKING_FILE, Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run, find_maker, find_run, read_runs
 from pipeline.metrics import read_folds
 from pipeline.problem import LoadedProblem
+from pipeline.report.model import model_sources
+from pipeline.report.origin import read_origin
 from pipeline.report.page import write_report
 from pipeline.report.sources import Counts, ReportSources
 from pipeline.stage import Stage, rejected_files
@@ -72,20 +75,36 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         examples=Path(examples.uri),
         splits=tuple(json.loads(examples.properties["split_names"].string_value)),
         label=Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None)),
-        features=tuple(loaded.problem.features or ()),
+        features=tuple(columns_read(loaded.problem.features or {})),
         time_column=split.column if split.by == "time" else None,
-        slice_columns=tuple(keys[0] for keys in loaded.problem.evaluation.slices if len(keys) == 1),
+        slice_columns=tuple(
+            keys[0] for keys in loaded.problem.evaluation.sliced if len(keys) == 1 and isinstance(keys[0], str)
+        ),
         spans=tuple(_text(examples, "spans").split()),
         previous=previous,
         previous_run=previous_run,
+        ranking=_ranking(run),
         anomalies=_anomalies(run),
         verdict=verdict,
         folds=read_folds(run),
+        model=model_sources(run),
+        origin=read_origin(run),
         counts=_counts(examples, stages),
         quarantine=None
         if stages is None
         else tuple(file for each in stages for file in rejected_files(workspace.stages, each.digest)),
     )
+
+
+def _ranking(run: Run) -> Ranking | None:
+    """Return what the run's features were selected by; None if they were not."""
+    artifact = run.output("RankedFeatures")
+    if artifact is None:
+        return None
+    try:
+        return Ranking.model_validate_json(Path(artifact.uri, RANKING_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{artifact.uri}: expected the ranking of the features: {error}") from error
 
 
 def _text(artifact: Any, name: str) -> str:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 from models.settings import Settings
 from pipeline.examples.load import Label
+from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict
 from pipeline.metrics import Folds
+from pipeline.report.model import ModelSources
+from pipeline.report.origin import Origin
 from schemas.anomalies import Anomaly
 
 
@@ -42,9 +45,12 @@ class ReportSources(Settings):
         spans: that were read.
         previous: folder of an earlier run's examples; its first split is compared with this one's.
         previous_run: id of that run, also if its examples are gone; empty without one.
+        ranking: what the features tell of the label, if they were selected by it.
         anomalies: where the data is not what the schema says; None if nobody looked.
         verdict: of the data gate; None if it did not run.
         folds: metrics of the run's cross-validation; None without one.
+        model: where the model's components left what; None of a run without one.
+        origin: where the model comes from, and what the components took; None if nobody knows.
         counts: of rows that did not come this far, or more than once.
         quarantine: Parquet files with the refused rows, as `pipeline.stage` keeps them; None if they are gone.
     """
@@ -60,8 +66,11 @@ class ReportSources(Settings):
     spans: tuple[str, ...] = ()
     previous: Path | None = None
     previous_run: str = ""
+    ranking: Ranking | None = None
     anomalies: tuple[Anomaly, ...] | None = None
     verdict: Verdict | None = None
     folds: Folds | None = None
+    model: ModelSources | None = None
+    origin: Origin | None = None
     counts: Counts = Counts()
     quarantine: tuple[Path, ...] | None = ()

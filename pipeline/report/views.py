@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from pipeline.examples.groups import QUANTILES
 from pipeline.report import charts
 from pipeline.report.axes import Tick, share_axis, ticks
 from pipeline.report.columns import ColumnFacts, Drift, Histogram
 from pipeline.report.facts import Facts
-from pipeline.report.groups import QUANTILES
 from pipeline.report.verdict_view import WORDS, FindingView, column_findings
 from pipeline.report.words import (
     NONE,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pipeline.report.bins import DAY_S
+from pipeline.examples.bins import DAY_S
 
 NONE = "–"
 SPACE = "\N{NARROW NO-BREAK SPACE}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from serving.artifact import Signature, TensorSpec, read_signatures
 from serving.errors import InternalError, UnimplementedError, from_code
+from serving.manifest import check_files
 from serving.operations import check_operations
 from serving.server.dense import Array
 
@@ -89,15 +90,16 @@ class SavedModel:
 
 
 def load(version: int, path: Path) -> SavedModel:
-    """Load one pushed version.
+    """Load one pushed version, once its files are what its manifest says.
 
     Raises:
-        DataLossError: the version is incomplete or cannot be parsed.
+        DataLossError: the version is incomplete, altered or cannot be parsed.
         ServingError: it would do more than compute, or TensorFlow refuses it; with its status and message.
     """
     import tensorflow as tf
 
     try:
+        check_files(path)
         return SavedModel(version, path)
     except tf.errors.OpError as error:
         raise from_code(error.error_code, error.message) from error

@@ -19,7 +19,7 @@ from serving.server.registry import Registry
 
 _logger = logging.getLogger(__name__)
 
-POLL_S = 1.0
+POLL_S = 0.25
 _BACKLOG = 2048
 _DRAIN_S = 25
 _KEEP_ALIVE_S = 60

@@ -52,6 +52,9 @@ FEATURES: dict[str, dict[str, Any]] = {
     "größe": {"kind": "bucketized", "buckets": 4},
     "a.b": {"kind": "datetime", "age": True},
     "2nd": {"kind": "datetime", "parts": ["hour"]},
+    "2nd to a.b": {"kind": "elapsed", "columns": ["2nd", "a.b"]},
+    "mass as a bucket": {"kind": "bucketized", "column": "body mass (g)", "buckets": 2},
+    "last two sales": {"kind": "sequence", "column": "last sales", "length": 2},
     "self": {"kind": "categorical"},
     "_x": {"kind": "bucketized", "bounds": [0.0, 1.0]},
     "hidden_0": {"kind": "numeric", "scale": "minmax", "missing": "median"},
@@ -172,7 +175,7 @@ def label_column(target: str) -> str:
 
 
 def inputs_of(target: str, features: Mapping[str, Any]) -> InputSpec:
-    described = {name: {"columns": [name], **settings}["columns"] for name, settings in features.items()}
+    described = {name: settings.get("columns", [settings.get("column", name)]) for name, settings in features.items()}
     types = {name: COLUMNS[name][0] for names in described.values() for name in names}
     labels = {label_column(name): label_of(name)[0] for name in TARGETS}
     label = {"kind": target, "column": label_column(target)}

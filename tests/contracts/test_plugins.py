@@ -31,7 +31,7 @@ TAGS = {"models.families": "family", "models.features": "kind", "models.targets"
 PLUGINS = [(package, name) for package in PROTOCOLS for name in discover(package)]
 CONFIGURED = [(package, name) for package, name in PLUGINS if package in TAGS]
 
-VALUES: dict[Any, Any] = {int: 2, tuple[str, ...]: ("$X", "$Y")}
+VALUES: dict[Any, Any] = {int: 2, tuple[str, ...]: ("$X", "$Y"), tuple[str, str]: ("$X", "$Y")}
 
 every_plugin = pytest.mark.parametrize(("package", "name"), PLUGINS)
 every_configured = pytest.mark.parametrize(("package", "name"), CONFIGURED)

@@ -52,7 +52,7 @@ def run(folder: Path, text: str = YAML) -> dict[str, Any]:
 def test_a_run_tells_how_far_its_metrics_can_be_trusted(folder):
     result = run(folder)
     folds = result["folds"]
-    assert list(folds["metrics"]) == ["class_accuracy", "class_log_loss"]
+    assert list(folds["metrics"]) == ["class_accuracy", "macro_f1", "class_log_loss"]
     assert sum(folds["judged"]) == result["rows"]["train"] + result["rows"]["eval"]
     accuracy = folds["metrics"]["class_accuracy"]
     assert 0.5 < accuracy["mean"] < 0.95

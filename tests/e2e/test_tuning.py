@@ -71,6 +71,7 @@ def test_a_search_that_was_killed_goes_on_and_the_run_takes_its_best(folder):
     scores = [trial["score"] for trial in found["trials"]]
     assert scores == sorted(scores, reverse=True)
     assert found["best"] == found["trials"][0]["values"]
+    assert Path(found["page"]).read_text("utf-8").count("<title>trial ") == TRIALS * (1 + len(found["best"]))
     # what the YAML says is the first trial, so no search ends below it
     (written,) = [trial for trial in found["trials"] if trial["number"] == 0]
     assert (written["values"]["layers"], written["values"]["learning_rate"]) == ([8], 0.003)

@@ -40,6 +40,10 @@ COLUMNS: dict[str, tuple[str, list[Any]]] = {
     "x": ("float", [math.cos(angle) for angle in ANGLES]),
     "2 x + 5": ("float", [2 * math.cos(angle) + 5 for angle in ANGLES]),
     "y": ("int", [round(1000 * math.sin(angle)) for angle in ANGLES]),
+    # open for 0, 1, 2 and 3 days
+    "opened": ("bytes", ["2024-02-28T12:00Z", "2024-02-28", "2024-02-28", "2024-02-28"] * 10),
+    "closed": ("bytes", ["2024-02-28T14:00+02:00", "2024-02-29", "2024-03-01", "2024-03-02"] * 10),
+    "epoch": ("int", [0, None] * 20),
 }
 FEATURES: dict[str, dict[str, Any]] = {
     "sales": {"kind": "sequence", "length": 3},
@@ -54,6 +58,17 @@ FEATURES: dict[str, dict[str, Any]] = {
     "shop on day": {"kind": "crossed", "columns": ["shop", "day"], "hash_buckets": 50},
     "the plane": {"kind": "pca", "columns": ["x", "2 x + 5", "y"], "components": 2},
     "again": {"kind": "pca", "columns": ["y", "x"], "components": 1},
+    "days open": {"kind": "elapsed", "columns": ["opened", "closed"]},
+    "hours since": {
+        "kind": "elapsed",
+        "columns": ["epoch", "opened"],
+        "unit": "hours",
+        "scale": "none",
+        "missing": -1.0,
+    },
+    # y: a column's name that stands for another column
+    "y": {"kind": "bucketized", "column": "x", "bounds": [0.0]},
+    "last tag": {"kind": "sequence", "column": "tags", "of": "ids", "length": 1},
 }
 
 
@@ -187,10 +202,38 @@ def test_no_rows(apply: Any) -> None:
     shapes = {
         "sales": (0, 3, 2), "clicks": (0, 2, 2), "no steps": (0, 2, 2), "tags": (0, 2), "items": (0, 4),
         "point": (0, 3), "comment": (0, 3), "pairs": (0, 9), "nothing said": (0, 2), "shop on day": (0,),
-        "the plane": (0, 3), "again": (0, 2),
+        "the plane": (0, 3), "again": (0, 2), "days open": (0, 2), "hours since": (0, 2), "y": (0,),
+        "last tag": (0, 1),
     }  # fmt: skip
     found = {name: apply(name, {column: [] for column in apply.inputs.columns}).shape for name in FEATURES}
     assert found == shapes
+
+
+def test_time_elapsed_is_scaled_and_may_be_missing(apply: Any) -> None:
+    opened = ["2024-02-28", "2024-02-28T00:00Z", "2024-02-29", None, "2024-02-28", "no day"]
+    closed = ["2024-02-29T12:00Z", "2024-03-02T01:00+01:00", "2024-02-29", "2024-02-29", None, "2024-02-29"]
+    # 0 to 3 days: mean 1.5, variance 1.25
+    expected = [0, 1.5 / 1.25**0.5, -1.5 / 1.25**0.5, 0, 0, 0]
+    found = apply("days open", {"opened": opened, "closed": closed})
+    np.testing.assert_allclose(found[:, 0], expected, atol=0.01)
+    assert found[:, 1].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_time_elapsed_may_be_below_zero_and_have_a_number_for_missing(apply: Any) -> None:
+    rows = {"epoch": [3600, 0, None], "opened": ["1970-01-01", "1970-01-02T12:00Z", "1970-01-01"]}
+    assert apply("hours since", rows).tolist() == [[-1, 0], [36, 0], [-1, 1]]
+
+
+def test_a_feature_reads_the_column_that_it_names(apply: Any) -> None:
+    assert apply("y", {"x": [-0.5, 0.5, None], "y": [9, 9, 9]}).tolist() == [0, 1, 2]
+    # of its own length and vocabulary: the last tag alone, of which a is the most frequent, then b
+    assert apply("last tag", {"tags": [["c", "a"], ["a", "b"], ["c"], None]}).tolist() == [[2], [3], [1], [0]]
+
+
+def test_a_feature_of_several_columns_names_no_other(apply: Any) -> None:
+    assert apply.inputs.columns.count("x") == 1
+    with pytest.raises(ValidationError, match="columns says what is read"):
+        pca.Params(columns=("a", "b"), column="c")
 
 
 def test_vocabularies_are_found_by_their_feature(apply: Any) -> None:
@@ -203,7 +246,7 @@ def test_vocabularies_are_found_by_their_feature(apply: Any) -> None:
         "comment": 4,
         "pairs": 3,
     }
-    assert set(sizes) == {"tags", "items", "comment", "pairs", "nothing said"}
+    assert set(sizes) == {"tags", "items", "comment", "pairs", "nothing said", "last tag"}
 
 
 def test_the_dense_part_of_a_sequence_is_the_mean_of_its_steps() -> None:

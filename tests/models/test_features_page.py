@@ -28,9 +28,19 @@ def test_every_kind_has_a_section_with_a_snippet_that_parses(kind: str, tmp_path
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_setting_is_named_in_its_section(kind: str) -> None:
-    settings = set(KINDS[kind].Params.model_fields) - {"kind", "columns", "embedding", "tower"}
+    settings = set(KINDS[kind].Params.model_fields) - {"kind", "column", "columns", "embedding", "tower"}
     assert [name for name in settings if name not in SECTIONS[kind]] == []
 
 
 def test_the_table_links_every_kind() -> None:
     assert set(re.findall(r"^\| \[(\w+)\]\(#\1\)", PAGE, re.MULTILINE)) == set(KINDS)
+
+
+def test_the_selection_parses(tmp_path: Path) -> None:
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", SECTIONS["Selection"], re.DOTALL)
+    (tmp_path / "x.yaml").write_text(
+        f"name: x\nsource: {{kind: csv, files: x.csv}}\ntarget: {{column: y, kind: binary}}\n{snippet}"
+    )
+    selection = load_problem(tmp_path / "x.yaml").problem.feature_selection
+    assert selection is not None
+    assert (selection.keep, selection.min_bits, selection.always) == (20, 0.001, ("price",))

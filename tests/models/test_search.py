@@ -23,15 +23,19 @@ def spec(**changes):
     return ModelSpec.model_validate({"inputs": inputs, "model": model} | changes)
 
 
+def space_of(tuning):
+    return search_space(spec().model, spec().training, tuning)
+
+
 def test_the_familys_space_holds_what_is_written_and_the_step_size():
-    found = search_space(spec(), Tuning())
+    found = space_of(Tuning())
     assert tuple(found["learning_rate"]) == pytest.approx((0.0003, 0.03, True))
     assert found["layers"].values[0] == (32, 16)
 
 
 def test_the_yaml_replaces_adds_and_takes_out():
     space = {"layers": [[8], [16]], "batch_size": [64, 128], "dropout": None, "l2": {"min": 0.1, "max": 0.2}}
-    found = search_space(spec(), Tuning(space=space))
+    found = space_of(Tuning(space=space))
     assert found["layers"] == Choice(([8], [16]))
     assert found["batch_size"] == Choice((64, 128))
     assert found["l2"] == Range(0.1, 0.2)
@@ -46,11 +50,24 @@ def test_the_yaml_replaces_adds_and_takes_out():
         ({"l2": {"low": 1, "high": 2}}, "l2: expected a list of values or min, max and log"),
         ({"l2": {"min": 2, "max": 1}}, "l2: expected min below max"),
         ({"l2": {"min": 0, "max": 1, "log": True}}, "above 0 on a logarithmic scale"),
+        ({"dropout": {"min": 0.5, "max": 1.5}}, "dropout: Input should be less than 1, received 1.5"),
+        ({"batch_size": [32, "many"]}, "received 'many'"),
+        (
+            dict.fromkeys(["layers", "activation", "norm", "dropout", "l2", "learning_rate"]),
+            "expected a setting to vary",
+        ),
     ],
 )
 def test_what_is_no_space_is_refused(space, says):
     with pytest.raises(ValueError, match=re.escape(says)):
-        search_space(spec(), Tuning(space=space))
+        space_of(Tuning(space=space))
+
+
+def test_hyperband_chooses_the_epochs():
+    space = {"epochs": [1, 2]}
+    assert space_of(Tuning(space=space))["epochs"] == Choice((1, 2))
+    with pytest.raises(ValueError, match="epochs: hyperband chooses them itself"):
+        space_of(Tuning(search="hyperband", space=space))
 
 
 def test_values_of_a_trial_make_a_model():
@@ -86,4 +103,4 @@ def test_the_pages_yaml_is_a_search():
 
     (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     tuning = Tuning.model_validate(YAML(typ="safe").load(block)["tuning"])
-    assert "activation" not in search_space(spec(), tuning)
+    assert "activation" not in space_of(tuning)

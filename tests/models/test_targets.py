@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.discovery import discover
 from models.raw import MISSING_INT
 from models.targets import LabelFacts, binary, multiclass, quantile, regression
 
@@ -247,3 +248,10 @@ def test_what_is_watched_while_training_compiles(target: Any) -> None:
     values = network.evaluate(np.zeros((4, units)), np.array([0, 1, 0, 1]), verbose=0, return_dict=True)
     assert len(values) == 2
     assert all(math.isfinite(value) for value in values.values())
+
+
+@pytest.mark.parametrize("kind", discover("models.targets"))
+def test_what_is_watched_has_the_names_that_it_says(kind: str) -> None:
+    target = discover("models.targets")[kind]
+    watched = target.watch(target.Params(column="y"))
+    assert tuple(each if isinstance(each, str) else each.name for each in watched) == target.WATCHED

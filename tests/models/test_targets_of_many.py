@@ -118,3 +118,8 @@ def test_what_is_watched_while_training_compiles(target: Any) -> None:
     values = network.evaluate(np.ones((4, *shape)), labels, verbose=0, return_dict=True)
     assert len(values) == 2
     assert all(math.isfinite(value) for value in values.values())
+
+
+@pytest.mark.parametrize("target", [multi_label, retrieval])
+def test_what_is_watched_is_known_before_tensorflow_is_loaded(target: Any) -> None:
+    assert tuple(metric.name for metric in target.watch(target.Params(column="y"))) == target.WATCHED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,11 +129,17 @@ def test_progress_says_what_it_runs_on_and_where_it_is(make_task: Make, caplog: 
     caplog.set_level(logging.INFO, "penstock.progress")
     train(make_task(epochs=2))
     told = [record.getMessage() for record in caplog.records]
-    assert told[0] == "on CPU, float32"
+    assert re.fullmatch(r"on CPU, \d+ cores?", told[0])
     assert [line.partition(":")[0] for line in told if "loss" in line and "step" not in line] == [
         "epoch 1/2",
         "epoch 2/2",
     ]
+
+
+def test_progress_names_precision_and_compiler(make_task: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "penstock.progress")
+    train(make_task(epochs=1, mixed_precision=True, jit=True))
+    assert caplog.records[0].getMessage().endswith(", mixed_bfloat16, XLA")
 
 
 def test_metrics_are_there_for_tensorboard(make_task: Make, tmp_path: Path) -> None:
@@ -145,6 +153,10 @@ def test_metrics_are_there_for_tensorboard(make_task: Make, tmp_path: Path) -> N
         assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1, 2]
     last = float(tf.make_ndarray(events.Tensors("epoch_loss")[-1].tensor_proto))
     assert last == pytest.approx(trained.judged["loss"], rel=1e-5)
+    lines = [json.loads(line) for line in (tmp_path / "logs" / "epochs.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["eval"] == trained.judged
+    assert set(lines[0]["train"]) == {"loss", "auc"}
 
 
 def spoil(task: Any, column: str, step: int, value: float) -> None:

@@ -20,9 +20,12 @@ def load(folder: Path, body: str, csv: str = CSV) -> LoadedProblem:
 
 
 def refuse(folder: Path, body: str) -> str:
-    loaded = load(folder, body)
-    with pytest.raises(InputError) as raised:
+    def look() -> None:
+        loaded = load(folder, body)
         check(loaded, read_columns(loaded, whole=True))
+
+    with pytest.raises(InputError) as raised:
+        look()
     return str(raised.value)
 
 
@@ -42,6 +45,18 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
         ("target: {column: vip, kind: binary, positive: 'yes'}", "target.positive: 'vip' is read as a number (yes/no"),
         (f"{TARGET}\nfeatures: {{prize: numeric}}", "sales.yaml:4: features.prize: no column 'prize'"),
         (f"{TARGET}\nfeatures: {{shop: numeric}}", "features.shop.kind: a numeric feature must be a number"),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: prize}}}}",
+            "sales.yaml:4: features.p.column: no column 'prize' in the table; near: price",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: sold}}}}",
+            "features.sold: the label can't be a feature",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{p: {{kind: numeric, column: shop}}}}",
+            "a numeric feature must be a number, 'shop' is",
+        ),
         (f"{TARGET}\nfeatures: {{price: datetime}}", "a datetime feature must be a date"),
         (f"{TARGET}\nfeatures: {{sold: categorical}}", "features.sold: the label can't be a feature"),
         (
@@ -65,6 +80,25 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             f"{TARGET}\nevaluation: {{gates: {{rmse: {{max: 1}}}}}}",
             "evaluation.gates.rmse: expected one of auc, pr_auc",
         ),
+        (f"{TARGET}\nevaluation: {{gates: {{cost: {{max: 1}}}}}}", "evaluation.gates.cost: expected one of auc"),
+        (
+            f"{TARGET}\nevaluation: {{slices: [[{{column: shop, quantiles: 4}}]]}}",
+            "evaluation.slices.0: expected one value a row, and for quantiles a number: text",
+        ),
+        (
+            f"{TARGET}\nevaluation: {{gates: {{auc: {{max_gap: {{shap: 0.1}}}}}}}}",
+            "evaluation.gates.auc.max_gap.shap: no column 'shap' in the table; near: shop",
+        ),
+        (
+            f"{TARGET}\ntuning: {{objective: rmse}}",
+            "sales.yaml:4: tuning.objective: expected one of loss, auc, received 'rmse'",
+        ),
+        (f"{TARGET}\nfeature_selection: {{}}", "sales.yaml:4: feature_selection: expected keep, min_bits or both"),
+        (
+            f"{TARGET}\nfeature_selection: {{keep: 1, always: [shop, prize]}}",
+            "sales.yaml:4: feature_selection.always.1: no feature 'prize'; near: price",
+        ),
+        (f"{TARGET}\ntuning: {{space: {{layer: [[8]]}}}}", "sales.yaml:4: tuning.space: layer: expected one of layers"),
     ],
 )
 def test_mistake_is_named_with_its_place(tmp_path, body, message):

@@ -25,21 +25,20 @@ LABELS[FOLDS == 2] = 1
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # TFMA's own, where a curve is flat
 def test_each_folds_metrics_are_those_of_its_rows(tmp_path: Path) -> None:
     import apache_beam as beam
-    from google.protobuf import json_format
     from sklearn.metrics import log_loss, precision_score, roc_auc_score
 
-    from models.targets.binary import METRICS, Params
-    from pipeline.components.evaluator import ROWS_FILE, analyze, eval_config
+    from models.targets.binary import METRICS
+    from pipeline.components.evaluator import ROWS_FILE, analyze
     from pipeline.evaluation import CANDIDATE, LABEL, build_eval_config
     from pipeline.metrics import FOLD, fold_metrics, read_metrics
-    from pipeline.problem import Evaluation
 
     table = {FOLD: [str(fold) for fold in FOLDS], LABEL: LABELS, CANDIDATE: list(SCORES[:, None])}
     pq.write_table(pa.table(table), tmp_path / ROWS_FILE)
-    config = json_format.MessageToJson(build_eval_config(Evaluation(slices=((FOLD,),)), Params(column="y")))
+    names = [name for name in METRICS if name != "cost"]
+    config = build_eval_config(names, {"threshold": 0.5}, [(FOLD,)], [CANDIDATE])
     with beam.Pipeline(argv=["--runner=FnApiRunner"]) as pipeline:
-        analyze(pipeline, tmp_path / ROWS_FILE, [CANDIDATE], eval_config(config, has_baseline=False))
-    found = fold_metrics(read_metrics(tmp_path), METRICS, alike=[2])
+        analyze(pipeline, [tmp_path / ROWS_FILE], [CANDIDATE], config)
+    found = fold_metrics(read_metrics(tmp_path), names)
     parts = [(LABELS[fold == FOLDS], SCORES[fold == FOLDS]) for fold in range(3)]
     assert found["example_count"].values == tuple(float(len(labels)) for labels, _ in parts)
     expected = {

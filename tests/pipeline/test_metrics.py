@@ -1,25 +1,12 @@
-"""Which NaN stops a model, and metrics over folds."""
+"""Metrics over folds."""
 
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.lineage import Run
-from pipeline.metrics import FoldMetric, Folds, SliceMetrics, fold_metrics, read_folds, undefined
+from pipeline.metrics import FoldMetric, Folds, SliceMetrics, fold_metrics, read_folds
 
 NAN = float("nan")
-
-
-def test_precision_without_a_positive_prediction_stops_nobody():
-    assert undefined(SliceMetrics(slice={}, values={"auc": 0.8, "precision": NAN, "log_loss": 0.3}), ["auc"]) == []
-
-
-def test_gated_metric_must_be_a_number():
-    assert undefined(SliceMetrics(slice={}, values={"auc": 0.8, "precision": NAN}), ["precision"]) == ["precision"]
-
-
-def test_nan_loss_stops_without_a_gate():
-    assert undefined(SliceMetrics(slice={}, values={"auc": 0.5, "log_loss": NAN}), []) == ["log_loss"]
-    assert undefined(SliceMetrics(slice={}, values={"rmse": NAN, "r2": NAN}), []) == ["rmse"]
 
 
 def test_mean_and_deviation_over_the_folds():
@@ -43,12 +30,6 @@ def test_a_metric_that_a_fold_does_not_have_is_told():
     assert found["recall"] == FoldMetric(values=(None, None, None), mean=None, deviation=None)
     folds = Folds(trained=(1, 1, 1), judged=(1, 1, 1), metrics=found)
     assert Folds.model_validate_json(folds.model_dump_json()) == folds
-
-
-def test_a_fold_of_one_class_has_no_rank():
-    values = {"auc": 0.0, "pr_auc": 1.0, "accuracy": 1.0}
-    found = fold_metrics([SliceMetrics(slice={"fold": "0"}, values=values)], list(values), alike=[0])
-    assert {name: metric.mean for name, metric in found.items()} == {"auc": None, "pr_auc": None, "accuracy": 1.0}
 
 
 def test_folds_that_are_gone_are_named(tmp_path):

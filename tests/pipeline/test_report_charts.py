@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pipeline.report import charts
-from pipeline.report.axes import number_axis, share_axis, ticks
+from pipeline.report.axes import log_ticks, number_axis, share_axis, ticks
 from pipeline.report.words import (
     NumberScale,
     TimeScale,
@@ -32,6 +32,33 @@ def test_a_histogram_without_tails_fills_the_width():
 def test_tails_stand_apart():
     drawn = charts.histogram([[5, 5, 0]], ["s0"], 0.5, "title")
     assert f'd="M{charts.TAIL + charts.GAP} 200V0H1000V200M0 200V0H{charts.TAIL}V200"' in drawn
+
+
+def test_dots_are_lines_without_length_that_say_what_they_are():
+    drawn = charts.dots([charts.Dot(0.25, 1.0, "<a>"), charts.Dot(1.0, 0.0, "b")], "s0")
+    assert drawn == (
+        '<g class="dots s0"><path d="M250 0h0"><title>&lt;a&gt;</title></path>'
+        '<path d="M1000 200h0"><title>b</title></path></g>'
+    )
+
+
+def test_stairs_stay_level_until_the_next_point():
+    assert 'd="M0 100H500V50H1000"' in charts.stairs([(0.0, 0.5), (0.5, 0.75)], "s1")
+
+
+def test_a_logarithmic_axis_has_ticks_at_powers_of_ten():
+    assert [(round(tick.place, 3), tick.text) for tick in log_ticks(1e-4, 1.0)] == [
+        (0.0, "0.0001"),
+        (0.25, "0.001"),
+        (0.5, "0.01"),
+        (0.75, "0.1"),
+        (1.0, "1"),
+    ]
+    assert [tick.text for tick in log_ticks(0.003, 0.03)] == ["0.005", "0.01", "0.02"]
+
+
+def test_an_axis_ends_at_a_tick_that_a_value_is_at():
+    assert number_axis(0.3, 0.5, NumberScale(1, whole=False))[:2] == pytest.approx((0.3, 0.5))
 
 
 def test_the_first_series_is_filled_and_others_are_lines():

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.examples import groups
 from pipeline.examples.information import jensen_shannon
 from pipeline.examples.load import Label
 from pipeline.gate.verdict import Finding, Verdict
-from pipeline.report import groups
 from pipeline.report.columns import ColumnFacts
 from pipeline.report.facts import Facts, read_facts
 from pipeline.report.page import render_report

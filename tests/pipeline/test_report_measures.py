@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.examples.information import jensen_shannon, mutual_information
-from pipeline.report.bins import (
+from pipeline.examples.bins import (
     MOST_BINS,
     Bins,
     make_bins,
     nice,
     nice_seconds,
 )
+from pipeline.examples.information import jensen_shannon, mutual_information
 
 
 def test_jensen_shannon_is_0_for_equal_and_1_for_disjoint_histograms():

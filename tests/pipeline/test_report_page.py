@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.examples.load import Label
+from pipeline.examples.ranking import RankedFeature, Ranking
 from pipeline.gate.verdict import Finding, Verdict
 from pipeline.metrics import FoldMetric, Folds
 from pipeline.report.columns import ColumnFacts, Drift, Histogram, Part, TopValue
@@ -87,6 +88,13 @@ def make_facts(*columns: ColumnFacts, word: str = "word") -> Facts:
             slices=(
                 SliceTable(column=word, rows=(SliceRow(value=word, rows=(1, 2, 3), cells=(0.5, None, 0)),), more=4),
             ),
+        ),
+        ranking=Ranking(
+            features=(
+                RankedFeature(name=f"{word} text", bits=None, share=None),
+                RankedFeature(name=word, bits=0.1, share=0.2),
+                RankedFeature(name=f"{word} 3", bits=0.0, share=0.0, kept=False),
+            )
         ),
         counts=Counts(read=4000, rejected=10, without_label=1, repeated=2, overlapping=3),
         verdict=Verdict(
@@ -190,6 +198,14 @@ def test_a_screen_reader_finds_its_way(page):
     assert headings[0] == "h1"
 
 
+def test_features_are_ranked(page):
+    shown = [data for _, data in page.texts]
+    place = shown.index("Features by what they tell of the label")
+    cells = [text.replace("\u202f", " ") for text in shown[place : shown.index("Columns", place)] if text.strip()]
+    assert cells[-12:] == ["word text", "–", "–", "kept", "word", "0.1000", "20.0 %", "kept", *cells[-4:]]
+    assert cells[-4:] == ["word 3", "0.0000", "0 %", "left out"]
+
+
 def test_names_and_values_are_escaped():
     page = Page(render_report(make_facts(word=EVIL)))
     assert len(list(page.find("script"))) == 1
@@ -236,11 +252,13 @@ def test_a_page_of_little_is_a_page():
             "table_anomalies": None,
             "refused": Refused(),
             "spans": (),
+            "ranking": None,
         }
     )
     page = Page(render_report(bare))
     shown = " ".join(data for _, data in page.texts)
     assert "the data gate" not in shown
+    assert "left out" not in [data for _, data in page.texts]
     assert "Rows were not counted" in shown
     passed = Page(render_report(bare.model_copy(update={"verdict": Verdict(schema_source="inferred")})))
     assert "Passed the data gate" in [data for _, data in passed.texts]

@@ -1,34 +1,32 @@
-"""Metrics over many rows at once against their formulas in numpy and scikit-learn."""
+"""Our formulas inside of TFMA: any number of rows at a time, each model by itself; TFMA's own metrics agree."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.tensorflow
+from pipeline.evaluation import COUNT, METRICS, formula_of
+from pipeline.formulas import Formula
 
-Array = np.ndarray[Any, Any]
+pytestmark = pytest.mark.tensorflow
 
 RANDOM = np.random.default_rng(0)
 ROWS = 200
-BINARY = RANDOM.integers(0, 2, ROWS).astype("float32"), RANDOM.uniform(0.01, 0.99, (ROWS, 1)).astype("float32")
-CLASSES = RANDOM.integers(0, 3, ROWS), RANDOM.dirichlet([1, 1, 1], ROWS).astype("float32")
-NUMBERS = RANDOM.normal(50, 9, ROWS).astype("float32"), RANDOM.normal(50, 9, (ROWS, 1)).astype("float32")
-QUANTILES = NUMBERS[0], NUMBERS[1] + np.array([-9.0, 0.0, 9.0], "float32")
+LABELS = RANDOM.integers(0, 2, ROWS).astype("float32")
+SCORES = (0.7 * RANDOM.uniform(0, 1, ROWS) + 0.3 * LABELS)[:, None]
+SETTINGS = {"threshold": 0.5, "false_positive": 1.0, "false_negative": 2.0}
+BINARY = [name for name, metric in METRICS.items() if metric.formula == "binary"]
 
 
-def compute(name: str, labels: Any, predictions: Any, parts: int = 1, model: str = "") -> float:
+def compute(metric: Any, parts: int = 1, model: str = "") -> float:
     """The metric over the rows in `parts`, each added to an accumulator of its own, then merged."""
     from tensorflow_model_analysis.metrics import metric_types
 
-    from pipeline import row_metrics
-
-    (computation,) = getattr(row_metrics, name)().computations(model_names=[model])
+    (computation,) = metric.computations(model_names=[model])
     combiner, accumulators = computation.combiner, []
-    for label, prediction in zip(np.array_split(labels, parts), np.array_split(predictions, parts), strict=True):
+    for label, prediction in zip(np.array_split(LABELS, parts), np.array_split(SCORES, parts), strict=True):
         by_model = {model: prediction, "other": prediction * 0} if model else prediction
         element = metric_types.StandardMetricInputs(
             label=label, prediction=by_model, example_weight=np.ones(len(label))
@@ -40,105 +38,38 @@ def compute(name: str, labels: Any, predictions: Any, parts: int = 1, model: str
     return float(value)
 
 
-def test_log_loss() -> None:
-    from sklearn.metrics import log_loss
+@pytest.mark.parametrize("name", BINARY)
+def test_the_parts_and_the_models_do_not_matter(name: str) -> None:
+    from pipeline.row_metrics import RowMetric
 
-    labels, predictions = BINARY
-    assert compute("LogLoss", *BINARY) == pytest.approx(log_loss(labels, predictions[:, 0].astype("float64")))
-
-
-def test_log_loss_of_a_sure_mistake_is_finite() -> None:
-    assert compute("LogLoss", np.array([1.0, 1.0]), np.array([[0.0], [1.0]])) == pytest.approx(-math.log(1e-7) / 2)
-
-
-def test_class_accuracy() -> None:
-    from sklearn.metrics import accuracy_score
-
-    labels, predictions = CLASSES
-    expected = accuracy_score(labels, predictions.argmax(axis=1))
-    assert compute("ClassAccuracy", *CLASSES) == pytest.approx(expected)
+    metric = formula_of(name, SETTINGS)
+    ones = np.ones((1, ROWS), "uint8")
+    expected = (
+        metric.finish(ones.astype("float64") @ metric.rows(LABELS, SCORES))
+        if isinstance(metric, Formula)
+        else metric.score(LABELS, SCORES, ones)
+    )[0]
+    for parts, model in ((1, ""), (7, ""), (ROWS, ""), (3, "candidate")):
+        assert compute(RowMetric(name, SETTINGS), parts, model) == pytest.approx(expected)
 
 
-def test_class_log_loss() -> None:
-    labels, predictions = CLASSES
-    given = [row[label] for label, row in zip(labels, predictions.astype("float64"), strict=True)]
-    assert compute("ClassLogLoss", *CLASSES) == pytest.approx(-np.log(given).mean())
+def test_no_rows_have_no_value() -> None:
+    from pipeline.row_metrics import RowMetric
+
+    for name in ("auc", "log_loss"):
+        (computation,) = RowMetric(name, SETTINGS).computations(model_names=[""])
+        combiner = computation.combiner
+        (value,) = combiner.extract_output(combiner.merge_accumulators([combiner.create_accumulator()])).values()
+        assert np.isnan(value)
 
 
-def test_a_class_that_training_never_saw_is_a_mistake() -> None:
-    labels, predictions = np.array([-1, 1]), np.array([[0.2, 0.8], [0.2, 0.8]])
-    assert compute("ClassAccuracy", labels, predictions) == 0.5
-    assert compute("ClassLogLoss", labels, predictions) == pytest.approx(-(math.log(1e-7) + math.log(0.8)) / 2)
+def test_the_configuration_names_every_metric_once() -> None:
+    from pipeline.evaluation import build_eval_config
 
-
-def test_errors_of_numbers() -> None:
-    labels, predictions = NUMBERS
-    errors = labels.astype("float64") - predictions[:, 0]
-    assert compute("RootMeanSquaredError", *NUMBERS) == pytest.approx(math.sqrt((errors**2).mean()))
-    assert compute("MeanAbsoluteError", *NUMBERS) == pytest.approx(np.abs(errors).mean())
-
-
-def test_r_squared() -> None:
-    from sklearn.metrics import r2_score
-
-    labels, predictions = NUMBERS
-    close = labels[:, None] + predictions / 100
-    for guess in (predictions, close):
-        assert compute("RSquared", labels, guess) == pytest.approx(r2_score(labels, guess[:, 0]), rel=1e-5)
-    assert compute("RSquared", labels, np.full((ROWS, 1), labels.mean())) == pytest.approx(0, abs=1e-6)
-
-
-def test_r_squared_of_a_constant_label_is_not_a_number() -> None:
-    assert math.isnan(compute("RSquared", np.full(3, 7.0), np.ones((3, 1))))
-
-
-def test_pinball() -> None:
-    from sklearn.metrics import mean_pinball_loss
-
-    labels, predictions = QUANTILES
-    expected = [
-        mean_pinball_loss(labels, guess, alpha=level)
-        for level, guess in zip((0.05, 0.5, 0.95), predictions.T, strict=True)
-    ]
-    assert compute("Pinball", *QUANTILES) == pytest.approx(np.mean(expected), rel=1e-5)
-
-
-def test_coverage() -> None:
-    labels, predictions = np.array([1.0, 2.5, 3.0, 9.0]), np.array([[2.0, 2.2, 3.0]] * 4)
-    assert compute("Coverage", labels, predictions) == 0.5
-
-
-METRICS = {
-    "LogLoss": BINARY,
-    "ClassAccuracy": CLASSES,
-    "ClassLogLoss": CLASSES,
-    "RootMeanSquaredError": NUMBERS,
-    "MeanAbsoluteError": NUMBERS,
-    "RSquared": NUMBERS,
-    "Pinball": QUANTILES,
-    "Coverage": QUANTILES,
-}
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_the_parts_do_not_matter(name: str) -> None:
-    whole = compute(name, *METRICS[name])
-    assert compute(name, *METRICS[name], parts=7) == pytest.approx(whole)
-    assert compute(name, *METRICS[name], parts=ROWS) == pytest.approx(whole)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_each_model_has_its_own_value(name: str) -> None:
-    assert compute(name, *METRICS[name], model="candidate") == pytest.approx(compute(name, *METRICS[name]))
-
-
-def test_every_metric_of_ours_is_here_and_under_the_name_of_the_yaml() -> None:
-    from pipeline import row_metrics
-    from pipeline.evaluation import METRICS as KNOWN
-    from pipeline.evaluation import OURS
-
-    ours = {name: metric.tfma for name, metric in KNOWN.items() if metric.module == OURS}
-    assert set(ours.values()) == set(METRICS)
-    for name, metric in ours.items():
-        (computation,) = getattr(row_metrics, metric)().computations(model_names=[""])
-        assert [key.name for key in computation.keys] == [name]
+    names = [*BINARY, COUNT]
+    config = build_eval_config(names, SETTINGS, [("a",), ("a", "b")], ["candidate", "baseline"])
+    (spec,) = config.metrics_specs
+    assert [metric.class_name for metric in spec.metrics if metric.module] == ["RowMetric"] * (len(BINARY) - 1)
+    assert {metric.class_name for metric in spec.metrics if not metric.module} == {"Calibration", "ExampleCount"}
+    assert [list(each.feature_keys) for each in config.slicing_specs] == [[], ["a"], ["a", "b"]]
+    assert [(each.name, each.is_baseline) for each in config.model_specs] == [("candidate", False), ("baseline", True)]

@@ -125,3 +125,23 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         del inputs[plain]
     (path / "saved_model.pb").write_bytes(message.SerializeToString())
     return path
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A folder of versions that is not there yet."""
+    return tmp_path / "serving" / "flights"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Callable[[str], Path]:
+    """`model(content)`: a new folder that looks like a SavedModel."""
+
+    def make(content: str) -> Path:
+        folder = tmp_path / f"model-{len(list(tmp_path.iterdir()))}"
+        (folder / "variables").mkdir(parents=True)
+        (folder / "saved_model.pb").write_text(content)
+        (folder / "variables" / "variables.index").write_text("weights")
+        return folder
+
+    return make

@@ -12,6 +12,7 @@ import pytest
 
 from serving.artifact import TensorSpec, read_signatures
 from serving.errors import DataLossError, InvalidArgumentError, ServingError
+from serving.push import Candidate, push
 from serving.server.model import load
 
 pytestmark = pytest.mark.slow
@@ -95,3 +96,23 @@ def test_unknown_operation_is_refused_by_name(copy):
     (copy / "saved_model.pb").write_bytes(message.SerializeToString())
     with pytest.raises(ServingError, match="NoSuchOperation"):
         load(1, copy)
+
+
+@pytest.mark.parametrize("change", ["flipped bit", "truncated", "missing", "extra file"])
+def test_a_version_that_is_not_what_was_pushed_is_not_loaded(saved_model, tmp_path, change):
+    (tmp_path / "model").mkdir()
+    copied = shutil.copytree(saved_model, tmp_path / "model" / "m")
+    (copied / "assets" / "words").write_text("one\ntwo\n")
+    pushed = push(Candidate(copied), tmp_path / "base", 5)
+    assert load(pushed.version, pushed.path).version == pushed.version
+    file = pushed.path / "assets" / "words"
+    if change == "flipped bit":
+        file.write_text("one\ntwn\n")
+    elif change == "truncated":
+        file.write_text("one\n")
+    elif change == "missing":
+        file.unlink()
+    else:
+        (pushed.path / "assets" / "more").touch()
+    with pytest.raises(DataLossError, match=r"is not what was pushed: assets/(words: (altered|missing)|more: was not)"):
+        load(pushed.version, pushed.path)

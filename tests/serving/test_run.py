@@ -18,6 +18,9 @@ import pytest
 
 from serving.client import PredictionClient
 from serving.errors import PortInUseError, UnavailableError
+from serving.push import Candidate
+from serving.push import push as push_model
+from serving.rollout import rollback
 from serving.server.run import serve
 
 pytestmark = pytest.mark.slow
@@ -118,6 +121,25 @@ def test_broken_version_leaves_the_old_one_serving(url, base, saved_model):
     assert wait_for_state(url, 2, "AVAILABLE")
     with PredictionClient(url, "m") as client:
         assert client.predict([{"x": [0, 0]}], signature_name="matrix") == [[0.5]]
+
+
+def test_altered_version_never_serves_and_a_rollback_does_at_once(url, base, saved_model, tmp_path):
+    first = push_model(Candidate(saved_model), base, 9)
+    wait_for_state(url, first.version, "AVAILABLE")
+    other = shutil.copytree(saved_model, tmp_path / "other")
+    (other / "assets" / "words").parent.mkdir(exist_ok=True)
+    (other / "assets" / "words").write_text("one more")
+    second = push_model(Candidate(other), base, 9)
+    wait_for_state(url, second.version, "AVAILABLE")
+    # the same model once more, with one bit flipped on the way
+    altered = shutil.copytree(second.path, tmp_path / "altered")
+    (altered / "assets" / "words").write_text("one mord")
+    altered.rename(base / str(second.version + 1))
+    status = wait_for_state(url, second.version + 1, "END")
+    assert "is not what was pushed: assets/words: altered" in status["status"]["error_message"]
+    back = rollback(base, first.version)
+    assert back.version > second.version + 1
+    wait_for_state(url, back.version, "AVAILABLE")
 
 
 def test_sigterm_answers_what_is_in_flight_and_exits_with_0(server, url):

@@ -44,6 +44,22 @@ def test_the_page_of_the_data_gate_is_measured_and_complete(tmp_path):
     assert load_problem(tmp_path / "my.yaml").problem.data_gate.limits["rows"] == {"train": 1000}
 
 
+def test_the_page_of_pushed_versions_is_measured_and_its_commands_exist(tmp_path):
+    from pipeline.models_commands import app
+    from pipeline.problem import load_problem
+
+    text = (ROOT / "docs/registry.md").read_text("utf-8")
+    (body,) = re.findall(r"<!-- push_kills -->\n(.*?)<!-- /push_kills -->", text, re.DOTALL)
+    assert "| **incomplete versions seen** | 0 |" in body
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"^\| `penstock models (\w+)", text, re.MULTILINE)) == commands
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "my.yaml").write_text(
+        f"name: my\nsource: {{kind: csv, files: a.csv}}\ntarget: {{column: y, kind: binary}}\n{block}"
+    )
+    assert load_problem(tmp_path / "my.yaml").problem.push.keep == 5
+
+
 def test_yaml_of_readme_is_a_problem(tmp_path):
     from pipeline.problem import load_problem
 

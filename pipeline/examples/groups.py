@@ -8,10 +8,10 @@ Quantiles of up to MOST_ROWS rows are selected from the rows themselves where co
 import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.examples.bins import Bins
 from pipeline.examples.information import Information, mutual_information
 from pipeline.examples.load import DATA, Field
-from pipeline.report.bins import Bins
-from pipeline.report.summary import MOST_VALUES
+from pipeline.examples.summary import MOST_VALUES
 
 if TYPE_CHECKING:
     import duckdb

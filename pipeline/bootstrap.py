@@ -1,0 +1,98 @@
+"""How far a metric could be off by the choice of rows: the bootstrap, paired where two models are compared.
+
+Each resample gives every row a weight, how often it is drawn: Poisson with mean 1, as n draws out of n rows come to
+(Efron and Tibshirani 1993; Hanley and MacGibbon 2006). Both models get the same weights, so what is hard or easy about
+the rows cancels in their difference.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.formulas import Array, Formula, Ranked
+
+CHUNK = 2_000_000
+"""Weights worked on at a time: 8 MB of float32."""
+LARGEST = 8
+"""A row is drawn more often in one of a million resamples."""
+
+
+class Estimate(NamedTuple):
+    """A number with its sampling error.
+
+    Attributes:
+        value: over the rows as they are.
+        deviation: standard deviation over the resamples; NaN where most have no value.
+    """
+
+    value: float
+    deviation: float
+
+    def below(self, confidence: float) -> float:
+        """Return the number that it is above, with `confidence`: a one-sided bound."""
+        return self.value - NormalDist().inv_cdf(confidence) * self.deviation
+
+    def above(self, confidence: float) -> float:
+        """Return the number that it is below, with `confidence`."""
+        return self.value + NormalDist().inv_cdf(confidence) * self.deviation
+
+    def chance_below(self, bound: float) -> float:
+        """Return how likely the rows would put it so far above `bound`, or farther, if it were there (one-sided p)."""
+        if not self.deviation > 0:
+            return 1.0 if not self.value > bound else 0.0
+        return 1 - NormalDist().cdf((self.value - bound) / self.deviation)
+
+
+def draw(rows: int, resamples: int, seed: int = 0) -> Array:
+    """Return `[resamples, rows] uint8` weights."""
+    shares = np.cumsum([math.exp(-1) / math.factorial(count) for count in range(LARGEST)])
+    random = np.random.default_rng(seed)
+    weights = np.zeros((resamples, rows), "uint8")
+    for row in weights:
+        drawn = random.random(rows, dtype="float32")
+        for bound in shares:
+            row += drawn > bound
+    return weights
+
+
+def resampled(
+    metrics: Mapping[str, Formula | Ranked], labels: Array, predictions: Array, weights: Array
+) -> dict[str, Array]:
+    """Return each metric over each resample, `[resamples]`; the first of them may be ones, for the rows as they are.
+
+    Args:
+        metrics: by name.
+        labels: `[rows, ...]`.
+        predictions: `[rows, any]`, one model's.
+        weights: `[resamples, rows]`.
+    """
+    formulas = {name: metric for name, metric in metrics.items() if isinstance(metric, Formula)}
+    ranked = {name: metric for name, metric in metrics.items() if isinstance(metric, Ranked)}
+    rows = [formula.rows(labels, predictions) for formula in formulas.values()]
+    # one product for all of them: the weights are by far the largest matrix
+    matrix = np.concatenate(rows, axis=1, dtype="float64") if rows else np.zeros((len(labels), 0))
+    ends = np.cumsum([each.shape[1] for each in rows])[:-1]
+    found: dict[str, list[Array]] = {name: [] for name in metrics}
+    for chunk in _chunks(weights):
+        sums = np.split(chunk.astype("float64") @ matrix, ends, axis=1)
+        for (name, formula), totals in zip(formulas.items(), sums, strict=False):
+            found[name].append(formula.finish(totals))
+        for name, metric in ranked.items():
+            found[name].append(metric.score(labels, predictions, chunk))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _chunks(weights: Array) -> Iterator[Array]:
+    step = max(1, CHUNK // max(weights.shape[1], 1))
+    for start in range(0, len(weights), step):
+        yield weights[start : start + step]
+
+
+def estimate(values: Array) -> Estimate:
+    """Return what `resampled` says of one metric, the rows as they are first."""
+    drawn = values[1:][np.isfinite(values[1:])]
+    is_known = 2 * len(drawn) > len(values) - 1
+    return Estimate(float(values[0]), float(drawn.std(ddof=1)) if is_known and len(drawn) > 1 else float("nan"))

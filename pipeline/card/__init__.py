@@ -1,0 +1,1 @@
+"""The model card: what a pushed model was made of and how good it is, for people who did not train it."""

@@ -1,0 +1,177 @@
+"""The rows that a model is judged on: slices, label and predictions, as a table and as TFMA takes them."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from models.dataset import concatenate, dense_batches
+from models.export import SPEC_FILE, load_predictor, read_classes
+from models.raw import RawType
+from models.spec import InputSpec, ModelSpec, target_kind
+from models.targets import LabelFacts
+from pipeline.evaluation import BASELINE, CANDIDATE, EVAL_SPLIT, LABEL
+from pipeline.judging import Buckets, SliceKey, column_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from models.dataset import Columns
+
+    Array = np.ndarray[Any, Any]
+
+BATCH_ROWS = 65_536
+MISSING = "missing"
+Key = tuple[tuple[str, str], ...]
+
+
+class Judges(NamedTuple):
+    """What judges rows, and by what.
+
+    Attributes:
+        spec: the candidate.
+        models: folders of the candidate and, if there is one, of the served model.
+        slices: keys of each kind of slice.
+        types: raw types of the slices' columns.
+    """
+
+    spec: ModelSpec
+    models: Mapping[str, Path]
+    slices: Sequence[Sequence[SliceKey]]
+    types: Mapping[str, RawType]
+
+
+def slice_name(key: SliceKey) -> str:
+    """Return the name that a slice's column has in the table of rows."""
+    return f"{key.column} by quantile" if isinstance(key, Buckets) else key
+
+
+def judged_rows(folder: Path, judges: Judges) -> "pa.Table":
+    """Return the rows of a split's examples: slice columns as text, LABEL, and a list of predictions per model."""
+    import pyarrow as pa
+
+    inputs, files = judges.spec.inputs, sorted(folder.iterdir())
+    batches = list(dense_batches(files, {**judges.types, **inputs.types}, inputs.lengths))
+    columns = concatenate(iter(batches))
+    facts = LabelFacts(read_classes(judges.models[CANDIDATE]))
+    table: dict[str, Any] = {slice_name(key): slice_values(key, columns) for keys in judges.slices for key in keys}
+    table[LABEL] = list(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
+    table[CANDIDATE] = list(predict_rows(judges.models[CANDIDATE], batches, inputs, facts))
+    if BASELINE in judges.models:
+        other = _inputs(judges.models[BASELINE])
+        own = dense_batches(files, {name: other.types[name] for name in other.columns}, other.lengths)
+        table[BASELINE] = list(predict_rows(judges.models[BASELINE], list(own), other, facts))
+    return pa.table(table)
+
+
+def can_judge(model: Path, spec: InputSpec, examples: Path) -> bool:
+    """Return whether the exported `model` predicts what `spec` does, and reads nothing that the examples lack."""
+    import pyarrow.parquet as pq
+
+    other = _inputs(model)
+    known = set(pq.read_schema(sorted(examples.iterdir())[0]).names)
+    same = (other.target.kind, other.target.column) == (spec.target.kind, spec.target.column)
+    return same and set(other.columns) <= known
+
+
+def _inputs(model: Path) -> InputSpec:
+    return ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes()).inputs
+
+
+def evaluated_labels(labels: "Array", target: Any, facts: LabelFacts) -> Any:
+    """Return raw labels `[rows]` in the form that the metrics compare with predictions."""
+    return target_kind(target).evaluated(as_text(labels) if labels.dtype == object else labels, target, facts)
+
+
+def predict_rows(folder: Path, batches: "Sequence[Columns]", spec: InputSpec, facts: LabelFacts) -> "Array":
+    """Return `[rows, 1]` or `[rows, any]` predictions; classes are in `facts`' order, whose model it may be."""
+    import numpy as np
+
+    predict, target = predictor(folder), target_kind(spec.target)
+    answers = [predict({name: columns[name] for name in spec.columns}) for columns in batches]
+    found = np.concatenate([target.predicted(answer, facts) for answer in answers])
+    predictions: Array = found.reshape(len(found), -1)
+    own = read_classes(folder)
+    if target.ITEMS or own == facts.classes:
+        return predictions
+    # a class that the other model does not know has no probability
+    known = np.append(predictions, np.zeros((len(predictions), 1), predictions.dtype), axis=1)
+    picked: Array = known[:, [own.index(name) if name in own else len(own) for name in facts.classes]]
+    return picked
+
+
+@lru_cache(maxsize=2)
+def predictor(folder: Path) -> "Callable[[Columns], Columns]":
+    """Load a model once for all of its splits: it takes a second."""
+    return load_predictor(folder)
+
+
+def as_text(column: "Array") -> "Array":
+    """Return `[rows]` raw values as text: the label and the values of slices."""
+    import numpy as np
+
+    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in column]
+    return np.array(texts, dtype=object)
+
+
+def slice_values(key: SliceKey, columns: "Columns") -> "Array":
+    """Return `[rows]` texts: the values, or between which quantiles they lie."""
+    import numpy as np
+
+    column = columns[column_of(key)]
+    if isinstance(key, str):
+        return as_text(column)
+    numbers = np.where(column == np.iinfo("int64").min, np.nan, column.astype("float64"))
+    bounds = np.unique(np.nanquantile(numbers, np.linspace(0, 1, key.quantiles + 1)))
+    names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(bounds)] or [f"{bounds[0]:g}"]
+    places = np.searchsorted(bounds[1:-1], numbers, side="right") if len(bounds) > 2 else np.zeros(len(numbers), int)
+    return np.where(np.isnan(numbers), MISSING, np.array(names, object)[places])
+
+
+def slice_rows(table: "pa.Table", slices: Sequence[Sequence[str]]) -> "dict[Key, Array]":
+    """Return the rows of each slice, `((column, value), ...)`; all rows have the key `()`."""
+    import numpy as np
+
+    found: dict[Key, Array] = {(): np.arange(table.num_rows)}
+    for names in slices:
+        groups = table.select(list(names)).to_pandas().groupby(list(names), observed=True).indices
+        for values, places in groups.items():
+            texts = values if isinstance(values, tuple) else (values,)
+            found[tuple(zip(names, map(str, texts), strict=True))] = places
+    return found
+
+
+def stacked(column: "pa.ChunkedArray") -> "Array":
+    """Return a column of numbers as `[rows]`, one of lists of the same length as `[rows, length]`."""
+    import numpy as np
+
+    array: Array = np.stack(column.to_numpy())
+    return array
+
+
+def extracts(file: Path, slices: Sequence[Sequence[str]], models: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield TFMA extracts that each hold many rows of one slice, labels and predictions as `[rows, ...]` arrays.
+
+    Rows of a file in a folder EVAL_SPLIT are one slice of that name.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import tensorflow_model_analysis as tfma
+
+    is_eval = file.parent.name == EVAL_SPLIT
+    for batch in pq.ParquetFile(file).iter_batches(BATCH_ROWS):
+        table = pa.Table.from_batches([batch])
+        predictions, labels = {name: stacked(table[name]) for name in models}, stacked(table[LABEL])
+        rows = slice_rows(table, () if is_eval else slices)
+        for key, places in rows.items():
+            picked = {name: values[places] for name, values in predictions.items()}
+            yield {
+                tfma.LABELS_KEY: labels[places],
+                tfma.PREDICTIONS_KEY: picked if len(models) > 1 else picked[models[0]],
+                tfma.EXAMPLE_WEIGHTS_KEY: np.ones(len(places), "float32"),
+                tfma.FEATURES_KEY: {},
+                tfma.SLICE_KEY_TYPES_KEY: [((EVAL_SPLIT, "yes"),) if is_eval else key],
+            }

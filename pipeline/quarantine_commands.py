@@ -1,0 +1,49 @@
+"""`penstock quarantine`: the rows that the last run could not read, shown or written to a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.workspace import Workspace
+
+app = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
+ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")]
+
+
+def _open(path: Path) -> "Workspace":
+    from pipeline.problem import load_problem
+    from pipeline.workspace import open_workspace
+
+    loaded = load_problem(path)
+    return open_workspace(loaded.root, loaded.problem.name)
+
+
+@app.command("show")
+def show_quarantine(
+    problem: ProblemFile,
+    limit: Annotated[int, typer.Option("--rows", help="Show so many.", min=1)] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Print refused rows with file, line, column, value and reason."""
+    import orjson
+    from rich.console import Console
+
+    from pipeline.quarantine import read_quarantine
+    from pipeline.render import render_quarantine
+
+    rows, total = read_quarantine(_open(problem), limit)
+    if as_json:
+        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str).decode())
+    else:
+        Console().print(render_quarantine(rows, total))
+
+
+@app.command("export")
+def export(problem: ProblemFile, out: Annotated[Path, typer.Argument(help="A .parquet, .csv or .jsonl file.")]) -> None:
+    """Write all refused rows to a file, to mend and to bring back."""
+    from pipeline.quarantine import export_quarantine
+
+    count = export_quarantine(_open(problem), out)
+    typer.echo(f"wrote {count:,} refused {'row' if count == 1 else 'rows'} to {out}")

@@ -1,0 +1,164 @@
+"""What was pushed: the manifest in each version's folder, and whether the files are still what it says.
+
+`penstock run` writes it, everything after the push reads it. Manifests of earlier releases lack fields; those have
+defaults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
+
+from serving.errors import DataLossError
+
+MANIFEST = Path("assets.extra", "manifest.json")
+SHOWN_FAULTS = 3
+
+
+class Record(BaseModel):
+    """What is written to disk by one release and read by another: unknown fields are left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class Lineage(Record):
+    """What a model was made of.
+
+    Attributes:
+        run: TFX's id of the run.
+        source: digest of the rows that were read, one a span.
+        spans: their names; empty without spans.
+        data: digest of the examples by split.
+        rows: how many examples, by split.
+        schema_digest: SHA-256 of the schema that the data was held against.
+        code: digest of the code and of the libraries that made it.
+        lock: SHA-256 of the lock file, else of the list of what was installed.
+        problem: the YAML with every default.
+    """
+
+    run: str = ""
+    source: str = ""
+    spans: tuple[str, ...] = ()
+    data: dict[str, str] = {}
+    rows: dict[str, int] = {}
+    schema_digest: str = ""
+    code: str = ""
+    lock: str = ""
+    problem: JsonValue = None
+
+
+class Parity(Record):
+    """How far the model's answers differ between the ways to ask it: over `rows` rows by `largest` at most."""
+
+    rows: int
+    largest: float
+
+
+class Manifest(Record):
+    """One pushed version.
+
+    Attributes:
+        name: the model.
+        version: the folder's name.
+        created: when it was pushed, UTC.
+        digest: of the model's files as they were trained; the same model has it in each version.
+        files: SHA-256 by path below the folder, without this manifest.
+        lineage: what it was made of.
+        metrics: over all evaluated rows.
+        parity: between the ways to ask it, where that was measured.
+        who: pushed it.
+        why: in words.
+        origin: the version whose files these are, if a rollback put them here.
+    """
+
+    name: str
+    version: int
+    created: AwareDatetime
+    digest: str
+    files: dict[str, str]
+    lineage: Lineage = Lineage()
+    metrics: dict[str, float] = {}
+    parity: Parity | None = None
+    who: str = ""
+    why: str = ""
+    origin: int | None = None
+
+
+class Fault(NamedTuple):
+    """A file that is not what it was, and in which way."""
+
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        """`file: what`."""
+        return f"{self.file}: {self.what}"
+
+
+def digest_file(file: Path) -> str:
+    """Return the SHA-256 of the file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_files(folder: Path) -> dict[str, str]:
+    """Return SHA-256 by path of all files below `folder` but the manifest, in the order of their paths."""
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    return {name: digest_file(folder / name) for name in names if name != MANIFEST.as_posix()}
+
+
+def digest_model(files: dict[str, str]) -> str:
+    """Return one digest over the names and digests of a model's files."""
+    return hashlib.sha256("\n".join(f"{name} {value}" for name, value in files.items()).encode()).hexdigest()
+
+
+def read_manifest(version: Path) -> Manifest | None:
+    """Return the manifest of a version's folder, None for a version that is not ours.
+
+    Raises:
+        DataLossError: it can't be read.
+    """
+    file = version / MANIFEST
+    if not file.is_file():
+        return None
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise DataLossError(f"{file} cannot be read: {reason}") from error
+
+
+def find_faults(version: Path, manifest: Manifest) -> list[Fault]:
+    """Return the files of a version that are altered, missing or more than were pushed, by path."""
+    found = digest_files(version)
+    return [
+        Fault(name, "missing" if name not in found else "altered" if name in manifest.files else "was not pushed")
+        for name in sorted({*found, *manifest.files})
+        if found.get(name) != manifest.files.get(name)
+    ]
+
+
+def is_intact(version: Path, digest: str) -> bool:
+    """Return whether a version is the model of that digest, with every file as it was pushed."""
+    try:
+        manifest = read_manifest(version)
+    except DataLossError:
+        return False
+    return manifest is not None and manifest.digest == digest and not find_faults(version, manifest)
+
+
+def check_files(version: Path) -> None:
+    """Refuse a version whose files are not what its manifest says; one without a manifest passes.
+
+    Raises:
+        DataLossError: names the files.
+    """
+    manifest = read_manifest(version)
+    faults = find_faults(version, manifest) if manifest else []
+    if faults:
+        shown = "; ".join(map(str, faults[:SHOWN_FAULTS]))
+        more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+        raise DataLossError(f"{version} is not what was pushed: {shown}{more}")

@@ -1,0 +1,95 @@
+"""Pushing a model: copied aside, flushed, renamed, recorded. Killed at any moment, the next push mends what is left.
+
+A version is there before the history tells of it, and its manifest holds all that the history would: so nothing that
+was pushed is pushed twice or forgotten (300 kills at random moments: benchmarks/push_kills.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from serving.bookkeeping import prune, recover, show
+from serving.history import Event, whoami
+from serving.manifest import Lineage, Manifest, Parity, digest_files, digest_model, is_intact
+from serving.store import change, copy_files, find_versions, next_version
+
+
+class Candidate(NamedTuple):
+    """A model to push.
+
+    Attributes:
+        model: the folder of the SavedModel.
+        add_files: writes what belongs beside it (warm-up, model card) into the folder of the version.
+        lineage: what it was made of.
+        metrics: over all evaluated rows.
+        parity: between the ways to ask it, where that was measured.
+    """
+
+    model: Path
+    add_files: Callable[[Path], None] | None = None
+    lineage: Lineage = Lineage()
+    metrics: dict[str, float] | None = None
+    parity: Parity | None = None
+
+
+class Pushed(NamedTuple):
+    """What is served after a push.
+
+    Attributes:
+        path: the version's folder.
+        version: its number.
+        fresh: whether this push put it there.
+        withdrawn: the rollback because of which the model was not put there.
+    """
+
+    path: Path
+    version: int
+    fresh: bool
+    withdrawn: Event | None = None
+
+
+def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
+    """Make the model the next version below `base`, unless the newest one is this very model, with all its files.
+
+    A model that somebody rolled back on purpose does not come back by itself: `penstock models rollback VERSION` puts
+    it there again. Afterwards versions that nobody needs are removed.
+
+    Args:
+        candidate: the model and what is known of it.
+        base: the folder that is watched.
+        keep: so many of the newest versions stay, beside labelled ones and the one that a rollback would go to.
+
+    Raises:
+        StorageError: the disk refused something; what is served has not changed.
+        DataLossError: the model changed while it was copied.
+    """
+    files = digest_files(candidate.model)
+    digest = digest_model(files)
+    with change(base):
+        standing = recover(base).standing
+        newest = max(find_versions(base).items(), default=None)
+        if newest and (digest in standing.withdrawn or is_intact(newest[1], digest)):
+            return Pushed(newest[1], newest[0], fresh=False, withdrawn=standing.withdrawn.get(digest))
+        manifest = Manifest(
+            name=base.name,
+            version=next_version(base, standing.used),
+            created=datetime.now(UTC),
+            digest=digest,
+            files=files,
+            lineage=candidate.lineage,
+            metrics=candidate.metrics or {},
+            parity=candidate.parity,
+            who=whoami(),
+        )
+        prune(base, show(base, manifest, lambda staging: _write(candidate, files, staging)), keep)
+    return Pushed(base / str(manifest.version), manifest.version, fresh=True)
+
+
+def _write(candidate: Candidate, files: Iterable[str], staging: Path) -> None:
+    copy_files(candidate.model, staging, files, shutil.copyfile)
+    if candidate.add_files:
+        candidate.add_files(staging)

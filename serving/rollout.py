@@ -1,0 +1,124 @@
+"""What people do with versions after the push: roll back, label, ask what was served when.
+
+A rollback puts the files of an older version there once more, under a new and largest number (docs/adr/0004): that is
+what TensorFlow Serving, and the embedded server, take as they watch the folder.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from serving.bookkeeping import note, recover, show
+from serving.errors import NotFoundError
+from serving.history import Event, read_history, whoami
+from serving.manifest import Manifest, check_files, is_intact, read_manifest
+from serving.push import Pushed
+from serving.standing import sum_up
+from serving.store import change, copy_files, describe_missing, find_versions, link, next_version
+
+Label = Literal["stable", "canary"]
+
+
+class Live(NamedTuple):
+    """What is or was served.
+
+    Attributes:
+        version: its number; None: nothing.
+        since: the event that brought it, None of a version that is not ours.
+    """
+
+    version: int | None
+    since: Event | None
+
+
+def rollback(base: Path, version: int | None = None, why: str = "") -> Pushed:
+    """Serve the model of an older version again; the model that is served now will not come back by itself.
+
+    Labels of the version that was served move to the new one. If that very model is served already, nothing happens;
+    so a command that is repeated after a crash does no harm.
+
+    Args:
+        base: the folder that is watched.
+        version: whose model; None: of the newest other model that was not rolled back itself.
+        why: for the history.
+
+    Raises:
+        NotFoundError: no such version, or none to go back to.
+        DataLossError: its files are not what was pushed.
+        StorageError: the disk refused something; what is served has not changed.
+    """
+    require_versions(base)
+    with change(base):
+        standing, untold = recover(base)
+        if version is None and untold and untold[-1].action == "rollback":
+            # the one before was killed when it was all but done
+            return _served(base, fresh=True)
+        wanted = standing.fallback if version is None else version
+        if wanted is None:
+            raise NotFoundError(f"{base}: no other model to roll back to")
+        origin = _read_sound(base, wanted)
+        if is_intact(_served(base).path, origin.digest):
+            return _served(base)
+        update = {"version": next_version(base, standing.used), "created": datetime.now(UTC), "who": whoami()}
+        manifest = origin.model_copy(update=update | {"why": why, "origin": wanted})
+        show(base, manifest, lambda staging: copy_files(base / str(wanted), staging, origin.files, link))
+        return _served(base, fresh=True)
+
+
+def set_label(base: Path, label: Label, version: int | None, why: str = "") -> None:
+    """Let requests for `label` go to a version; None takes the label away.
+
+    Raises:
+        NotFoundError: no such version.
+        DataLossError: its files are not what was pushed.
+        StorageError: the disk refused something.
+    """
+    require_versions(base)
+    with change(base):
+        standing = recover(base).standing
+        if version is not None:
+            _read_sound(base, version)
+        if standing.labels.get(label) != version:
+            note(base, "label", version, why, label)
+            recover(base)
+
+
+def find_live(base: Path, at: datetime | None = None) -> Live:
+    """Return what a server that watches the folder serves; with `at` what it served then, by the history."""
+    events = read_history(base).events
+    if at is not None:
+        then = sum_up([event for event in events if event.at <= at])
+        return Live(then.live, then.pushed.get(then.live or 0))
+    newest = max(find_versions(base), default=None)
+    return Live(newest, sum_up(events).pushed.get(newest or 0))
+
+
+def require_versions(base: Path) -> dict[int, Path]:
+    """Return the folders of the versions below `base`.
+
+    Raises:
+        NotFoundError: there are none.
+    """
+    found = find_versions(base)
+    if not found:
+        raise NotFoundError(f"{base}: expected versions, received none; `penstock run` pushes one")
+    return found
+
+
+def _read_sound(base: Path, version: int) -> Manifest:
+    """Return the manifest of a version whose files are in order."""
+    found = require_versions(base)
+    if version not in found:
+        raise NotFoundError(f"{base}: {describe_missing(version, found)}")
+    check_files(found[version])
+    manifest = read_manifest(found[version])
+    if manifest is None:
+        raise NotFoundError(f"{found[version]} has no manifest: it was not pushed by `penstock run`")
+    return manifest
+
+
+def _served(base: Path, *, fresh: bool = False) -> Pushed:
+    version, path = max(find_versions(base).items())
+    return Pushed(path, version, fresh)
