@@ -83,7 +83,7 @@ def _served(infra: "InfraVerdict") -> dict[str, str]:
     found = [difference for difference in infra.parity.differences.values() if difference is not None]
     facts = [f"{infra.size_mb:.1f} MB", *([f"{infra.rss_mb:,.0f} MB memory"] if infra.rss_mb else [])]
     told = ", ".join([*facts, f"p99 {infra.p99_ms:.1f} ms", f"within {max(found):.0e} of Keras"])
-    return {"served": f"{told} ({infra.server})"}
+    return {"served": told}
 
 
 def _features(result: "RunResult") -> str:
@@ -198,14 +198,14 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
     if result.pushed is None:
         return Text(f"Blessed, but not pushed: {result.withheld}", style="bold yellow")
     how = "pushed" if result.pushed.fresh else "already served"
-    gates = f"all {len(result.blessing.gates)} passed" if result.blessing.gates else "none asked"
+    gates = f"{len(result.blessing.gates)} passed" if result.blessing.gates else "none asked for"
     return Text.assemble(
-        *(("Gates ", "bold"), f"{gates}\n"),
-        ("Model ", "bold"),
+        *(("Gates  ", "bold"), f"{gates}\n"),
+        ("Model  ", "bold"),
         f"version {result.pushed.version} {how}: ",
         (relative(result.pushed.path), "green"),
-        *(Text.assemble(("\nData  ", "bold"), relative(each)) for each in [report] if each),
-        ("\nLog   ", "bold"),
+        *(Text.assemble(("\nReport ", "bold"), relative(each)) for each in [report] if each),
+        ("\nLog    ", "bold"),
         relative(result.log),
     )
 
