@@ -321,6 +321,7 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     name: Annotated[str | None, typer.Option(help="The model's name; left out, the problem's or the folder's.")] = None,
+    poll: Annotated[float, typer.Option(help="Seconds between looks for new versions.", min=0.01)] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Serve the pushed model over TensorFlow Serving's REST and gRPC API; new versions are loaded as they appear."""
@@ -342,7 +343,7 @@ def serve(
             typer.echo(f"serving {model} at {url}/v1/models/{model}:predict{also}   (Ctrl-C stops)")
 
     with hold_stderr() as release:
-        serve_models({model: base}, host, Ports(port, grpc_port), announce)
+        serve_models({model: base}, host, Ports(port, grpc_port), announce, poll)
 
 
 def _print_json_line(content: dict[str, Any]) -> None:

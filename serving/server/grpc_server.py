@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 from serving.errors import InternalError, ServingError, UnavailableError
 from serving.server.grpc_service import Service

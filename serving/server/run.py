@@ -39,7 +39,13 @@ class Ports:
     grpc: int | None = None
 
 
-def serve(models: Mapping[str, Path], host: str, ports: Ports, on_ready: Callable[[Ports], None]) -> None:
+def serve(
+    models: Mapping[str, Path],
+    host: str,
+    ports: Ports,
+    on_ready: Callable[[Ports], None],
+    poll_s: float = POLL_S,
+) -> None:
     """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
     Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
@@ -49,6 +55,7 @@ def serve(models: Mapping[str, Path], host: str, ports: Ports, on_ready: Callabl
         host: address to listen on, such as `127.0.0.1`.
         ports: where REST and gRPC answer.
         on_ready: called once with the ports taken when requests are answered.
+        poll_s: seconds between looks for newer versions.
 
     Raises:
         PortInUseError: another process listens on a port; known before any model is loaded.
@@ -57,7 +64,7 @@ def serve(models: Mapping[str, Path], host: str, ports: Ports, on_ready: Callabl
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, ports.rest))
         grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc)))
-        registry = Registry(models, model.load, POLL_S)
+        registry = Registry(models, model.load, poll_s)
         stack.callback(registry.stop)
         registry.start()
         _check_any_loaded(registry, models)
