@@ -21,7 +21,7 @@ KINDS = [pytest.param(name, marks=pytest.mark.slow if fault.is_loaded else ()) f
 # the embedded server as TensorFlow Serving's binary is started; it answers no sooner than a model is loaded
 STAND_IN = """\
 from pathlib import Path
-from serving.server.run import serve
+from serving.server.run import Ports, serve
 flags = dict(flag.removeprefix("--").split("=") for flag in sys.argv[1:])
 assert flags.keys() == {"model_name", "model_base_path", "rest_api_port", "port", "max_num_load_retries",
                         "file_system_poll_wait_seconds"}
@@ -30,7 +30,7 @@ base = Path(flags["model_base_path"])
 while not list(base.glob("[0-9]*")):
     time.sleep(0.05)
 try:
-    serve({flags["model_name"]: base}, "127.0.0.1", int(flags["rest_api_port"]), print)
+    serve({flags["model_name"]: base}, "127.0.0.1", Ports(int(flags["rest_api_port"]), int(flags["port"])), print)
 except Exception as error:
     sys.exit(f"Loading servable: {{name: {flags['model_name']} version: 1}} failed: {error}")
 """

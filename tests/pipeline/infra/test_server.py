@@ -12,7 +12,7 @@ from pipeline.errors import RunError
 from pipeline.infra import server as module
 from pipeline.infra.server import UnservableError, load, start_server
 
-READY = 'print(\'{"url": "http://127.0.0.1:9"}\', flush=True)\n'
+READY = 'print(\'{"url": "http://127.0.0.1:9", "grpc": "127.0.0.1:8"}\', flush=True)\n'
 
 
 @pytest.fixture
