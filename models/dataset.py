@@ -67,12 +67,29 @@ def dense_batches(files: Sequence[Path], types: dict[str, RawType], lengths: dic
     Columns with a length are lists: `[rows, length]`.
     """
     for batch in read_batches(files, list(types)):
-        yield {
-            name: to_matrix(batch.column(name), raw_type, lengths[name])
-            if name in lengths
-            else to_dense(batch.column(name), raw_type).to_numpy(zero_copy_only=False)
-            for name, raw_type in types.items()
-        }
+        yield dense(batch, types, lengths)
+
+
+def dense(batch: "pa.RecordBatch", types: dict[str, RawType], lengths: dict[str, int]) -> "Columns":
+    """Return one record batch as dense_batches yields it."""
+    return {
+        name: to_matrix(batch.column(name), raw_type, lengths[name])
+        if name in lengths
+        else to_dense(batch.column(name), raw_type).to_numpy(zero_copy_only=False)
+        for name, raw_type in types.items()
+    }
+
+
+def sample(files: Sequence[Path], columns: Sequence[str], count: int) -> "pa.RecordBatch":
+    """Return `count` rows (all, if there are fewer) of the files with `columns`, at even distances."""
+    import numpy as np
+    from pyarrow.dataset import dataset
+
+    found = dataset([str(file) for file in files], format="parquet")
+    total = found.count_rows()
+    places = np.linspace(0, total - 1, min(count, total)).astype("int64")
+    (batch,) = found.take(places, columns=list(columns)).combine_chunks().to_batches()
+    return batch
 
 
 def concatenate(batches: "Iterator[Columns]") -> "Columns":

@@ -18,6 +18,7 @@ from models.fit.warm_start import warm_start
 from models.items import ITEM, retriever
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.preprocess import LABEL
+from models.reference import record_reference
 from models.spec import ModelSpec, target_kind
 from models.targets import LabelFacts
 
@@ -72,7 +73,9 @@ def run_fn(arguments: "FnArgs") -> None:
     base = Path(arguments.base_model) if spec.training.warm_start and arguments.base_model else None
     network = train_served(task, places, base)
     PROGRESS.info("exporting")
-    export_model(network, spec, task.transform, task.facts, Path(arguments.serving_model_dir))
+    folder = Path(arguments.serving_model_dir)
+    export_model(network, spec, task.transform, task.facts, folder)
+    record_reference(network, spec, (task.transform, task.facts), _files(arguments.eval_files), folder)
     if places.checkpoint:
         drop_state(places.checkpoint)
 

@@ -232,10 +232,15 @@ def _of_rows(rows: Rows, key: Key, metrics: Mapping[str, Formula | Ranked], weig
             name,
             dict(key),
             len(places),
-            estimate(candidate),
-            None if served is None else estimate(served),
+            _spread(estimate(candidate)),
+            None if served is None else _spread(estimate(served)),
             None if served is None else estimate(candidate - served),
         )
+
+
+def _spread(found: Estimate) -> Estimate:
+    """Return the estimate; one that no resample changes (no hit in three positive rows) has an error nobody knows."""
+    return found if found.deviation > 0 else found._replace(deviation=math.nan)
 
 
 def _interval(found: Estimate, evaluation: Evaluation) -> tuple[float, float]:

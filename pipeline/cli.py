@@ -14,6 +14,7 @@ import typer
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.models_commands import app as models_app
 from pipeline.quarantine_commands import app as quarantine_app
+from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
@@ -293,7 +294,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page about a run's data and open it: findings, columns by split, drift, label, refused rows."""
+    """Write a page about a run and open it: gates, metrics, curves, importance, and its data by column and split."""
     from pipeline.render import relative
     from pipeline.report.browser import open_page
     from pipeline.report.runs import choose_run, write_run_report
@@ -312,27 +313,37 @@ def report(
 def serve(
     target: Annotated[Path, typer.Argument(metavar="PROBLEM|DIR", help="A problem, or a folder of integer versions.")],
     port: Annotated[int, typer.Option(help="REST port, 0 for a free one.", min=0, max=65535)] = 8501,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            help="gRPC port (TensorFlow Serving's is 8500), 0 for a free one; left out, no gRPC.", min=0, max=65535
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     name: Annotated[str | None, typer.Option(help="The model's name; left out, the problem's or the folder's.")] = None,
+    poll: Annotated[float, typer.Option(help="Seconds between looks for new versions.", min=0.01)] = 1.0,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the pushed model over TensorFlow Serving's REST API; new versions are loaded as they appear."""
+    """Serve the pushed model over TensorFlow Serving's REST and gRPC API; new versions are loaded as they appear."""
     from pipeline.console import hold_stderr
+    from serving.server.run import Ports
     from serving.server.run import serve as serve_models
 
     base = target if target.is_dir() else _load(target)[1].serving
     model = name or base.resolve().name
 
-    def announce(actual: int) -> None:
+    def announce(taken: Ports) -> None:
         release()
-        url = f"http://{host}:{actual}"
+        url = f"http://{host}:{taken.rest}"
+        grpc = None if taken.grpc is None else f"{host}:{taken.grpc}"
         if as_json:
-            _print_json_line({"url": url, "model": model})
+            _print_json_line({"url": url, "model": model} | ({"grpc": grpc} if grpc else {}))
         else:
-            typer.echo(f"serving {model} at {url}/v1/models/{model}:predict   (Ctrl-C stops)")
+            also = f", gRPC at {grpc}" if grpc else ""
+            typer.echo(f"serving {model} at {url}/v1/models/{model}:predict{also}   (Ctrl-C stops)")
 
     with hold_stderr() as release:
-        serve_models({model: base}, host, port, announce)
+        serve_models({model: base}, host, Ports(port, grpc_port), announce, poll)
 
 
 def _print_json_line(content: dict[str, Any]) -> None:
@@ -365,6 +376,7 @@ def predict(
         _print(render_answers(answers, rows=asked))
 
 
+app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)
 app.add_typer(schema_app, name="schema")

@@ -12,7 +12,7 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import trainer_pb2
+from tfx.proto import infra_validator_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 
@@ -28,6 +28,8 @@ from pipeline.components.evaluator import Evaluator
 from pipeline.components.evaluator import Request as JudgeRequest
 from pipeline.components.example_gen import ExampleGen
 from pipeline.components.feature_ranking import FeatureRanking
+from pipeline.components.infra_validator import InfraValidator
+from pipeline.components.infra_validator import Request as InfraRequest
 from pipeline.components.pusher import Pusher, PushRequest
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
@@ -99,9 +101,10 @@ def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
         trainer = _trainer(plan, workspace, (data.examples, transform, *start))
         baseline = _baseline(plan, trainer)
         evaluator = _evaluator(plan, data.examples, trainer, baseline)
-        pusher = _pusher(plan, workspace, data, (trainer, evaluator))
+        infra = _infra_validator(plan, data.examples, trainer)
+        pusher = _pusher(plan, workspace, data, (trainer, evaluator, infra))
         last = [_cross_validation(plan, data.examples, transform, pusher)] if plan.problem.evaluation.folds else []
-    components = [*ranking, transform, *start, trainer, baseline, evaluator, pusher, *last]
+    components = [*ranking, transform, *start, trainer, baseline, evaluator, infra, pusher, *last]
     return _pipeline(plan, workspace, [*data.components, *components])
 
 
@@ -242,8 +245,22 @@ def _evaluator(plan: Plan, examples: Any, trainer: Trainer, baseline: Resolver) 
     )
 
 
-def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[Trainer, Evaluator]) -> Pusher:
-    trainer, evaluator = judged_model
+def _infra_validator(plan: Plan, examples: Any, trainer: Trainer) -> InfraValidator:
+    return InfraValidator(
+        request=InfraRequest(
+            spec=plan.spec,
+            budget=plan.problem.budget,
+            split="eval",
+            code=code_digest(infra_modules(plan.spec)),
+        ),
+        model=trainer.outputs["model"],
+        examples=examples.outputs["examples"],
+        serving_spec=infra_validator_pb2.ServingSpec(model_name=plan.problem.name),
+    )
+
+
+def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[Any, ...]) -> Pusher:
+    trainer, evaluator, infra = judged_model
     request = PushRequest(
         base=workspace.serving,
         run=plan.run_id,
@@ -255,6 +272,7 @@ def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[T
         request,
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra.outputs["blessing"],
         examples=data.examples.outputs["examples"],
         schema=data.schema.outputs["schema"],
         evaluation=evaluator.outputs["evaluation"],
@@ -313,6 +331,11 @@ def evaluator_modules(spec: ModelSpec) -> list[str]:
     formulas = {METRICS[name].formula for name in target_kind(spec.inputs.target).METRICS}
     own = [f"pipeline.formulas.{name}" for name in sorted(formulas) if name]
     return ["pipeline.components.evaluator", "pipeline.row_metrics", *own, f"models.targets.{spec.inputs.target.kind}"]
+
+
+def infra_modules(spec: ModelSpec) -> list[str]:
+    """Return the modules whose change must run InfraValidator again."""
+    return ["pipeline.components.infra_validator", "serving.server.run", f"models.targets.{spec.inputs.target.kind}"]
 
 
 def cross_validation_modules(spec: ModelSpec) -> list[str]:

@@ -112,6 +112,20 @@ def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
         return _read_run(store, found, f"{workspace.name}.") if found else None
 
 
+def read_properties(workspace: Workspace, run: Run) -> dict[str, dict[str, str]]:
+    """Return what each component of a run was given as text, by its id and the property's name."""
+    prefix, found = f"{workspace.name}.", dict[str, dict[str, str]]()
+    with _open_store(workspace) as store:
+        context = store.get_context_by_type_and_name("pipeline_run", run.run_id)
+        for execution in store.get_executions_by_context(context.id):
+            properties = {**execution.properties, **execution.custom_properties}
+            texts = {name: value.string_value for name, value in properties.items() if value.string_value}
+            for node in store.get_contexts_by_execution(execution.id):
+                if node.name.startswith(prefix):
+                    found[node.name.removeprefix(prefix)] = texts
+    return found
+
+
 def _read_contexts(store: "MetadataStore") -> list[Any]:
     """Return the contexts of all runs, newest first."""
     return sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id, reverse=True)

@@ -89,7 +89,7 @@ def predict_rows(folder: Path, batches: "Sequence[Columns]", spec: InputSpec, fa
     """Return `[rows, 1]` or `[rows, any]` predictions; classes are in `facts`' order, whose model it may be."""
     import numpy as np
 
-    predict, target = _predictor(folder), target_kind(spec.target)
+    predict, target = predictor(folder), target_kind(spec.target)
     answers = [predict({name: columns[name] for name in spec.columns}) for columns in batches]
     found = np.concatenate([target.predicted(answer, facts) for answer in answers])
     predictions: Array = found.reshape(len(found), -1)
@@ -103,7 +103,7 @@ def predict_rows(folder: Path, batches: "Sequence[Columns]", spec: InputSpec, fa
 
 
 @lru_cache(maxsize=2)
-def _predictor(folder: Path) -> "Callable[[Columns], Columns]":
+def predictor(folder: Path) -> "Callable[[Columns], Columns]":
     """Load a model once for all of its splits: it takes a second."""
     return load_predictor(folder)
 

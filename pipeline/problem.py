@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from models.discovery import discover, union
 from models.search import Tuning
@@ -38,6 +38,20 @@ class DataGate(Settings):
     ignore: tuple[str, ...] = ()
     limits: dict[str, dict[str, float]] = Field(default_factory=dict)
     serving: str | None = None
+
+
+class Budget(Settings):
+    """What a served model may take; above it a model is not pushed. 1 MB is 1,000,000 bytes.
+
+    Attributes:
+        p99_ms: milliseconds in which 99 of 100 requests of one row are answered, by a server on this machine.
+        size_mb: of the model's files.
+        rss_mb: the most memory of the server's process.
+    """
+
+    p99_ms: PositiveFloat | None = None
+    size_mb: PositiveFloat | None = None
+    rss_mb: PositiveFloat | None = None
 
 
 class FeatureSelection(Settings):
@@ -94,6 +108,7 @@ class Problem(Settings):
         data_gate: what its data must be like.
         tuning: how its hyperparameters are found; left out: those of `model` and `training` hold.
         evaluation: how it is judged.
+        budget: what it may take when it is served.
         push: where it goes.
     """
 
@@ -109,6 +124,7 @@ class Problem(Settings):
     data_gate: DataGate = DataGate()
     tuning: Tuning | None = None
     evaluation: Evaluation = Evaluation()
+    budget: Budget = Budget()
     push: Push = Push()
 
 

@@ -14,6 +14,7 @@ from pipeline.evaluation import METRICS
 
 if TYPE_CHECKING:
     from pipeline.blessing import Blessing, Judged
+    from pipeline.infra.verdict import Verdict as InfraVerdict
     from pipeline.lineage import Run
     from pipeline.metrics import Folds, SliceMetrics
     from pipeline.results import RunResult
@@ -75,9 +76,20 @@ def _headline(result: "RunResult", problem: Path) -> Text:
         "features": _features(result),
         "schema": SCHEMAS[result.data_gate.schema_source].format(relative(problem.resolve())),
         "time": f"{result.seconds:.1f} s, peak memory {memory}",
+        **_served(result.infra),
     }
     lines = "\n".join(f"  {name:<9}{value}" for name, value in facts.items())
     return Text.assemble((result.problem, "bold"), "\n", lines, "\n")
+
+
+def _served(infra: "InfraVerdict") -> dict[str, str]:
+    """Return what a server of its own showed of the model; nothing of one that it was never asked about."""
+    if infra.parity is None:
+        return {}
+    found = [difference for difference in infra.parity.differences.values() if difference is not None]
+    facts = [f"{infra.size_mb:.1f} MB", *([f"{infra.rss_mb:,.0f} MB memory"] if infra.rss_mb else [])]
+    told = ", ".join([*facts, f"p99 {infra.p99_ms:.1f} ms", f"within {max(found):.0e} of Keras"])
+    return {"served": told}
 
 
 def _features(result: "RunResult") -> str:
@@ -195,12 +207,12 @@ def _verdict(result: "RunResult", report: Path | None) -> Text:
     count = len(result.blessing.gates)
     gates = "nothing to judge" if count == 0 else "passed" if count == 1 else f"all {count} passed"
     return Text.assemble(
-        *(("Gates ", "bold"), f"{gates}\n"),
-        ("Model ", "bold"),
+        *(("Gates  ", "bold"), f"{gates}\n"),
+        ("Model  ", "bold"),
         f"version {result.pushed.version} {how}: ",
         (relative(result.pushed.path), "green"),
-        *(Text.assemble(("\nData  ", "bold"), relative(each)) for each in [report] if each),
-        ("\nLog   ", "bold"),
+        *(Text.assemble(("\nReport ", "bold"), relative(each)) for each in [report] if each),
+        ("\nLog    ", "bold"),
         relative(result.log),
     )
 

@@ -10,6 +10,8 @@ from pipeline.blessing import Blessing, read_blessing
 from pipeline.evaluation import EVAL_SPLIT
 from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
+from pipeline.infra.verdict import Verdict as InfraVerdict
+from pipeline.infra.verdict import read_infra
 from pipeline.lineage import Run
 from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics
 
@@ -54,8 +56,9 @@ class RunResult(Settings):
         folds: how far the metrics can be trusted; None without a cross-validation.
         data_gate: what the data gate found, with the schema that the data was held against.
         blessing: the metrics with their intervals, beside the served model's, and the gates' answers.
-        blessed: whether the gates let the model through.
-        refusals: which gates did not, in words.
+        infra: what a server of its own showed of the model.
+        blessed: whether the gates and the server let the model through.
+        refusals: which did not, in words.
         pushed: the served version, None if there is none.
         withheld: why a blessed model was not pushed: somebody rolled it back.
         peak_memory_bytes: of this process.
@@ -79,6 +82,7 @@ class RunResult(Settings):
     folds: Folds | None
     data_gate: Verdict
     blessing: Blessing
+    infra: InfraVerdict
     blessed: bool
     refusals: list[str]
     pushed: PushedModel | None
@@ -100,6 +104,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
     examples = run.output("Examples").custom_properties
     evaluation = Path(run.output("ModelEvaluation").uri)
     blessing = read_blessing(evaluation)
+    infra = read_infra(run)
     splits = names(plan.problem.split)
     return RunResult(
         problem=plan.problem.name,
@@ -122,8 +127,9 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         blessing=blessing,
         folds=read_folds(run),
         data_gate=read_verdict(Path(run.output("DataVerdict").uri)),
-        blessed=blessing.blessed,
-        refusals=blessing.refusals,
+        infra=infra,
+        blessed=blessing.blessed and not infra.refusals,
+        refusals=[*blessing.refusals, *infra.refusals],
         pushed=_pushed(run.output("PushedModel")),
         withheld=run.output("PushedModel").custom_properties["withheld"].string_value,
         peak_memory_bytes=peak_memory_bytes(),

@@ -1,9 +1,10 @@
-"""The part of TensorFlow's SavedModel message that tells what a model takes and gives.
+"""The parts of TensorFlow's SavedModel message that tell what a model takes and gives, and what it runs.
 
 TensorFlow's own generated class cannot be had without importing TensorFlow (seconds, and hundreds of MB). A protobuf
-reader skips the fields it was not told of, so this names the few that matter; the graph itself is never decoded.
-Field numbers: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/meta_graph.proto
-and saved_model.proto. The maps are declared as the repeated key/value pairs that they are on the wire.
+reader skips the fields it was not told of, so this names the few that matter; only SavedGraphs decodes the graph.
+Field numbers: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/meta_graph.proto,
+saved_model.proto, saver.proto, and graph, node_def, function and attr_value of core/framework. The maps are declared
+as the repeated key/value pairs that they are on the wire.
 """
 
 from __future__ import annotations
@@ -44,6 +45,31 @@ _MESSAGES = {
     "TensorInfo": [_Field("name", 1, "string"), _Field("dtype", 2, "int32"), _Field("tensor_shape", 3, "Shape")],
     "Shape": [_Field("dim", 2, "Dimension", repeated=True), _Field("unknown_rank", 3, "bool")],
     "Dimension": [_Field("size", 1, "int64")],
+    "SavedGraphs": [_Field("meta_graphs", 2, "GraphOfTags", repeated=True)],
+    "GraphOfTags": [
+        _Field("graph", 2, "Graph"),
+        _Field("saver", 3, "Saver"),
+        _Field("collections", 4, "CollectionEntry", repeated=True),
+        _Field("signatures", 5, "SignatureEntry", repeated=True),
+    ],
+    "Saver": [_Field("restore_op_name", 3, "string")],
+    "CollectionEntry": [_Field("key", 1, "string"), _Field("value", 2, "Collection")],
+    "Collection": [_Field("nodes", 1, "NodeNames")],
+    "NodeNames": [_Field("value", 1, "string", repeated=True)],
+    "Graph": [_Field("nodes", 1, "Node", repeated=True), _Field("library", 2, "Library")],
+    "Library": [_Field("functions", 1, "Function", repeated=True)],
+    "Function": [_Field("signature", 1, "FunctionSignature"), _Field("nodes", 3, "Node", repeated=True)],
+    "FunctionSignature": [_Field("name", 1, "string")],
+    "Node": [
+        _Field("name", 1, "string"),
+        _Field("op", 2, "string"),
+        _Field("inputs", 3, "string", repeated=True),
+        _Field("attributes", 5, "AttributeEntry", repeated=True),
+    ],
+    "AttributeEntry": [_Field("key", 1, "string"), _Field("value", 2, "Attribute")],
+    "Attribute": [_Field("list", 1, "AttributeList"), _Field("function", 10, "FunctionName")],
+    "AttributeList": [_Field("functions", 9, "FunctionName", repeated=True)],
+    "FunctionName": [_Field("name", 1, "string")],
 }
 
 
@@ -58,14 +84,20 @@ def _describe_field(field: _Field) -> FieldDescriptorProto:
     return described
 
 
-def _build_saved_model() -> Any:
+def _build_messages() -> tuple[Any, Any]:
     file = FileDescriptorProto(name="penstock/serving/saved_model.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
         file.message_type.add(name=name).field.extend(_describe_field(field) for field in fields)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.SavedModel"))
+    saved_model, saved_graphs = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in ("SavedModel", "SavedGraphs")
+    )
+    return saved_model, saved_graphs
 
 
-# `Any`, because protobuf makes the class at run time
-SavedModel: Any = _build_saved_model()
+# `Any`, because protobuf makes the classes at run time
+SavedModel: Any
+SavedGraphs: Any
+SavedModel, SavedGraphs = _build_messages()

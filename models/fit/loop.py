@@ -3,6 +3,7 @@
 It is ours because Keras's own can't start in the middle of an epoch.
 """
 
+import json
 import logging
 import math
 import time
@@ -55,6 +56,8 @@ class Places(NamedTuple):
 
 
 NOWHERE = Places()
+EPOCHS_FILE = "epochs.jsonl"
+"""Beside TensorBoard's logs: what it shows, a line an epoch, for those that have no TensorFlow."""
 
 
 class Trainee:
@@ -148,6 +151,8 @@ def fit(network: "keras.Model", training: Training, course: Course, splits: Spli
         check_weights(network, epoch)
         judged = _judge(network, validation, epoch, course)
         _write(writers, epoch, {"train": learned, "validation": judged})
+        if places.logs:
+            _keep(places.logs / EPOCHS_FILE, {"epoch": epoch + 1, "train": learned, "eval": judged})
         if training.early_stopping:
             trainee.judge(judged["loss"], training.early_stopping.patience)
         saver.offer(trainee)
@@ -232,3 +237,9 @@ def _write(writers: dict[str, Any], epoch: int, metrics: dict[str, dict[str, flo
             for name, value in metrics[split].items():
                 tf.summary.scalar(f"epoch_{name}", value, step=epoch)
         writer.flush()
+
+
+def _keep(file: Path, metrics: dict[str, Any]) -> None:
+    """Add the metrics of an epoch to a file of JSON lines."""
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(metrics) + "\n")

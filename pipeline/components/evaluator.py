@@ -20,6 +20,7 @@ from models.raw import RawType
 from models.settings import Settings
 from models.spec import ModelSpec
 from pipeline.blessing import BLESSING_FILE, Blessing, Rows, judge
+from pipeline.components.importance import write_importance
 from pipeline.evaluation import (
     BASELINE,
     CANDIDATE,
@@ -83,6 +84,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
         PROGRESS.info("resampling")
         blessing = _judge(request, files[0], threshold if "threshold" in settings else None, settings)
         (output / BLESSING_FILE).write_text(blessing.model_dump_json(indent=1), "utf-8")
+        PROGRESS.info("shuffling features")
+        examples = Path(artifact_utils.get_split_uri(input_dict["examples"], request.split))
+        write_importance(examples, models[CANDIDATE], request.spec.inputs, settings, output)
         _bless(output_dict["blessing"][0], input_dict["model"][0], blessed=blessing.blessed)
 
 

@@ -24,13 +24,15 @@ from pipeline.card.page import write_card
 from pipeline.errors import RunError
 from pipeline.evaluation import EVAL_SPLIT, METRICS
 from pipeline.fingerprint import file_digest, installed
+from pipeline.infra.parity import PARITY_FILE
+from pipeline.infra.parity import Parity as Certificate
 from pipeline.metrics import SliceMetrics, read_metrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.warm_up import write_warm_up
 from serving.errors import ServingError
 from serving.history import Event
-from serving.manifest import Lineage
+from serving.manifest import Lineage, Parity
 from serving.push import Candidate, Pushed, push
 
 ENVIRONMENT = Path("assets.extra", "environment.txt")
@@ -94,15 +96,16 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
     sliced = len(blessing.gates) - len(gates)
     gates += [f"{sliced} of slices"] if sliced else []
     lineage = read_lineage(inputs, request)
+    parity = _parity(Path(artifact_utils.get_single_uri(inputs["infra_blessing"])))
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
 
     def write_extras(folder: Path) -> None:
         spec = ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes())
         write_warm_up(model, examples, problem.name, folder)
-        write_card(Card(problem, spec, lineage, metrics, gates, threshold=blessing.threshold), folder)
+        write_card(Card(problem, spec, lineage, metrics, gates, parity, blessing.threshold), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
 
-    candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]))
+    candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity)
     try:
         return push(candidate, request.base, problem.push.keep)
     except ServingError as error:
@@ -125,6 +128,13 @@ def read_lineage(inputs: dict[str, list[Any]], request: PushRequest) -> Lineage:
         lock=request.lock,
         problem=request.problem,
     )
+
+
+def _parity(infra: Path) -> Parity | None:
+    """Return how far the ways to ask the model differ, by InfraValidator's certificate."""
+    certificate = Certificate.model_validate_json((infra / PARITY_FILE).read_bytes())
+    measured = [each for each in certificate.differences.values() if each is not None]
+    return Parity(rows=certificate.rows, largest=max(measured)) if measured else None
 
 
 def _defined(metrics: SliceMetrics) -> dict[str, float]:

@@ -1,1 +1,1 @@
-"""The data report: one HTML file a run that needs no network, from the examples and what was found wrong with them."""
+"""The run report: one HTML file a run that needs no network, from the examples and what the components left."""

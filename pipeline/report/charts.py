@@ -4,6 +4,7 @@ Every drawing is WIDTH x HEIGHT in its own coordinates; places on an axis are sh
 height. Colours are CSS classes: `s0`, `s1`, ... of the splits, `sp` of the earlier run.
 """
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
@@ -15,6 +16,8 @@ HEIGHT = 200
 TAIL = 22
 GAP = 14
 COLORS = 6
+LEVELS = 8
+"""Of darkness."""
 
 
 class Span(NamedTuple):
@@ -130,6 +133,44 @@ def dots(points: Sequence[Dot], shade: str) -> str:
         for dot in points
     )
     return f'<g class="dots {shade}">{drawn}</g>'
+
+
+def band(points: Sequence[tuple[float, float, float]], shade: str) -> str:
+    """Return an area through points (place across, lower and upper place up)."""
+    upper = "L".join(f"{_short(across * WIDTH)} {_y(high, 1)}" for across, _, high in points)
+    lower = "L".join(f"{_short(across * WIDTH)} {_y(low, 1)}" for across, low, _ in reversed(points))
+    return f'<path class="band {shade}" d="M{upper}L{lower}Z"/>'
+
+
+def cells(rows: Sequence[Sequence[int]], shade: str) -> str:
+    """Return equal cells by place across, then up, the darker the more rows, by their logarithm."""
+    most = max((count for column in rows for count in column), default=0)
+    width, paths = 1 / len(rows), [""] * LEVELS
+    for across, column in enumerate(rows):
+        height = 1 / len(column)
+        for up, count in enumerate(column):
+            if count:
+                level = min(int(LEVELS * math.log1p(count) / math.log1p(most)), LEVELS - 1)
+                corner = f"M{_short(across * width * WIDTH)} {_y(up * height, 1)}"
+                paths[level] += f"{corner}h{_short(width * WIDTH)}v{_short(-height * HEIGHT)}h{_short(-width * WIDTH)}Z"
+    return "".join(
+        f'<path class="solid {shade}" fill-opacity="{(level + 1) / LEVELS:.2f}" d="{path}"/>'
+        for level, path in enumerate(paths)
+        if path
+    )
+
+
+def interval(ends: tuple[float, float], dots: Sequence[tuple[float, str]], mark: float) -> str:
+    """Return a bar between two places across, dots (place, colour) on it, and a mark from edge to edge."""
+    drawn = f'<path class="grid" d="M{_short(mark * WIDTH)} 0V{HEIGHT}"/>'
+    low, high = (_short(end * WIDTH) for end in ends)
+    drawn += f'<path class="line s0" d="M{low} {HEIGHT // 2}H{high}"/>'
+    for place, shade in dots:
+        drawn += f'<g class="dots {shade}"><path d="M{_short(place * WIDTH)} {HEIGHT // 2}h0"/></g>'
+    return (
+        f'<svg class="interval" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
+        f"{drawn}</svg>"
+    )
 
 
 def columns(stretches: Sequence[tuple[float, float]], rows: Sequence[Sequence[int]], colors: Sequence[str]) -> str:

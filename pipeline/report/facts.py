@@ -13,6 +13,8 @@ from pipeline.gate.verdict import Verdict
 from pipeline.metrics import Folds
 from pipeline.report.columns import ColumnFacts, read_column
 from pipeline.report.label import LabelFacts, read_label
+from pipeline.report.model import ModelFacts, read_model
+from pipeline.report.origin import Origin
 from pipeline.report.refused import Refused, read_refused
 from pipeline.report.sources import Counts, ReportSources
 from pipeline.tables import connect, explain_errors
@@ -46,6 +48,8 @@ class Facts(Settings):
         counts: of rows that did not come this far, or more than once.
         verdict: of the data gate; None if it did not run.
         folds: metrics of the run's cross-validation; None without one.
+        model: what it came to; None of a run without one.
+        origin: where it comes from, and what the components took; None if nobody knows.
         table_anomalies: those that are no column's of the examples; None if nobody looked for anomalies.
         refused: the quarantine; None if it is gone.
     """
@@ -63,6 +67,8 @@ class Facts(Settings):
     counts: Counts
     verdict: Verdict | None
     folds: Folds | None = None
+    model: ModelFacts | None = None
+    origin: Origin | None = None
     table_anomalies: tuple[Anomaly, ...] | None
     refused: Refused | None
 
@@ -99,6 +105,8 @@ def read_facts(sources: ReportSources) -> Facts:
         counts=sources.counts,
         verdict=sources.verdict,
         folds=sources.folds,
+        model=read_model(sources.model) if sources.model else None,
+        origin=sources.origin,
         table_anomalies=None
         if sources.anomalies is None
         else tuple(found for found in sources.anomalies if found.feature not in known),

@@ -51,6 +51,7 @@ class RankedRow(NamedTuple):
 def render_report(facts: Facts) -> str:
     """Return the page's HTML; everything from the data is escaped."""
     from pipeline.report.label_view import view_label
+    from pipeline.report.model_view import view_model, view_origin
     from pipeline.report.verdict_view import view_verdict
     from pipeline.report.views import view_column
 
@@ -61,6 +62,8 @@ def render_report(facts: Facts) -> str:
         facts=facts,
         columns=columns,
         verdict=view_verdict(facts, anchors),
+        model=view_model(facts.model),
+        origin=view_origin(facts.origin),
         label=view_label(facts),
         label_column=next(column for column in columns if column.facts.role == "label"),
         counts=_counts(facts),
@@ -87,7 +90,7 @@ def _environment(template: str) -> "Environment":
     from pipeline.report import charts, words
 
     environment = Environment(
-        loader=DictLoader({name: _resource(name) for name in (template, "parts.html")}),
+        loader=DictLoader({name: _resource(name) for name in (template, "parts.html", "model.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

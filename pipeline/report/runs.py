@@ -13,6 +13,8 @@ from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run, find_maker, find_run, read_runs
 from pipeline.metrics import read_folds
 from pipeline.problem import LoadedProblem
+from pipeline.report.model import model_sources
+from pipeline.report.origin import read_origin
 from pipeline.report.page import write_report
 from pipeline.report.sources import Counts, ReportSources
 from pipeline.stage import Stage, rejected_files
@@ -85,6 +87,8 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         anomalies=_anomalies(run),
         verdict=verdict,
         folds=read_folds(run),
+        model=model_sources(run),
+        origin=read_origin(run),
         counts=_counts(examples, stages),
         quarantine=None
         if stages is None

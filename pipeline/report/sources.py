@@ -7,6 +7,8 @@ from pipeline.examples.load import Label
 from pipeline.examples.ranking import Ranking
 from pipeline.gate.verdict import Verdict
 from pipeline.metrics import Folds
+from pipeline.report.model import ModelSources
+from pipeline.report.origin import Origin
 from schemas.anomalies import Anomaly
 
 
@@ -47,6 +49,8 @@ class ReportSources(Settings):
         anomalies: where the data is not what the schema says; None if nobody looked.
         verdict: of the data gate; None if it did not run.
         folds: metrics of the run's cross-validation; None without one.
+        model: where the model's components left what; None of a run without one.
+        origin: where the model comes from, and what the components took; None if nobody knows.
         counts: of rows that did not come this far, or more than once.
         quarantine: Parquet files with the refused rows, as `pipeline.stage` keeps them; None if they are gone.
     """
@@ -66,5 +70,7 @@ class ReportSources(Settings):
     anomalies: tuple[Anomaly, ...] | None = None
     verdict: Verdict | None = None
     folds: Folds | None = None
+    model: ModelSources | None = None
+    origin: Origin | None = None
     counts: Counts = Counts()
     quarantine: tuple[Path, ...] | None = ()

@@ -19,13 +19,18 @@ def write_statuses(statuses: Sequence[VersionStatus]) -> bytes:
 
 def write_metadata(name: str, servable: Servable) -> bytes:
     """The JSON body of a GetModelMetadataResponse for the field `signature_def`."""
-    signatures = {key: _to_signature(signature) for key, signature in servable.signatures.items()}
     return orjson.dumps(
         {
             "model_spec": {"name": name, "signature_name": "", "version": str(servable.version)},
-            "metadata": {"signature_def": {"signature_def": signatures}},
+            "metadata": {"signature_def": orjson.Fragment(write_signatures(servable))},
         }
     )
+
+
+def write_signatures(servable: Servable) -> bytes:
+    """The JSON form of a SignatureDefMap."""
+    signatures = {key: _to_signature(signature) for key, signature in servable.signatures.items()}
+    return orjson.dumps({"signature_def": signatures})
 
 
 def _to_status(status: VersionStatus) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from serving.artifact import Signature, TensorSpec, read_signatures
 from serving.errors import InternalError, UnimplementedError, from_code
 from serving.manifest import check_files
+from serving.operations import check_operations
 from serving.server.dense import Array
 
 
@@ -43,6 +44,7 @@ class SavedModel:
 
         self.version = version
         self.signatures: Mapping[str, Signature] = read_signatures(path)
+        check_operations(path)
         graph = tf.Graph()
         with graph.as_default():
             self._session: Any = tf.compat.v1.Session(graph=graph)
@@ -92,7 +94,7 @@ def load(version: int, path: Path) -> SavedModel:
 
     Raises:
         DataLossError: the version is incomplete, altered or cannot be parsed.
-        ServingError: TensorFlow refuses it; with its status and message.
+        ServingError: it would do more than compute, or TensorFlow refuses it; with its status and message.
     """
     import tensorflow as tf
 

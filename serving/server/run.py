@@ -7,8 +7,11 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -16,6 +19,9 @@ from serving.errors import PortInUseError, UnavailableError
 from serving.server import model
 from serving.server.app import create_app
 from serving.server.registry import Registry
+
+if TYPE_CHECKING:
+    from serving.server.grpc_server import GrpcServer
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +31,21 @@ _DRAIN_S = 25
 _KEEP_ALIVE_S = 60
 
 
-def serve(models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[int], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """TCP ports to listen on; 0 takes a free one. Without a gRPC port there is REST alone."""
+
+    rest: int
+    grpc: int | None = None
+
+
+def serve(
+    models: Mapping[str, Path],
+    host: str,
+    ports: Ports,
+    on_ready: Callable[[Ports], None],
+    poll_s: float = POLL_S,
+) -> None:
     """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
     Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
@@ -33,36 +53,44 @@ def serve(models: Mapping[str, Path], host: str, port: int, on_ready: Callable[[
     Args:
         models: the folder of versions of each model, by the name that requests use.
         host: address to listen on, such as `127.0.0.1`.
-        port: TCP port; 0 takes a free one.
-        on_ready: called once with the port when requests are answered.
+        ports: where REST and gRPC answer.
+        on_ready: called once with the ports taken when requests are answered.
+        poll_s: seconds between looks for newer versions.
 
     Raises:
-        PortInUseError: another process listens on the port; known before any model is loaded.
+        PortInUseError: another process listens on a port; known before any model is loaded.
         UnavailableError: the address cannot be listened on, or versions are there but not one loads.
     """
-    listener = _listen(host, port)
-    registry = Registry(models, model.load, POLL_S)
-    try:
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(host, ports.rest))
+        grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc)))
+        registry = Registry(models, model.load, poll_s)
+        stack.callback(registry.stop)
         registry.start()
         _check_any_loaded(registry, models)
-        _Server(_configure(registry), listener.getsockname()[1], on_ready).run(sockets=[listener])
-    finally:
-        registry.stop()
-        listener.close()
+        if grpc is not None:
+            grpc.start(registry)
+        taken = Ports(listener.getsockname()[1], None if grpc is None else grpc.port)
+        _Server(_configure(registry), grpc, lambda: on_ready(taken)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it answers, and for which a signal to stop is no failure."""
+    """uvicorn that tells when it answers, drains gRPC with REST, and for which a signal to stop is no failure."""
 
-    def __init__(self, config: uvicorn.Config, port: int, on_ready: Callable[[int], None]) -> None:
+    def __init__(self, config: uvicorn.Config, grpc: GrpcServer | None, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._port = port
+        self._grpc = grpc
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready(self._port)
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._grpc is not None:
+            self._grpc.drain(_DRAIN_S)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The original also notes the signal and raises it again at the end, so the process would not exit with 0.
@@ -85,6 +113,14 @@ def _listen(host: str, port: int) -> socket.socket:
             raise PortInUseError(f"Port {port} of {host} is in use by another process; choose another port") from error
         raise UnavailableError(f"Cannot listen on port {port} of {host}: {error.strerror or error}") from error
     return listener
+
+
+def _open_grpc(host: str, port: int) -> GrpcServer:
+    from serving.server.grpc_server import GrpcServer
+
+    # gRPC does not say why it cannot listen.
+    _listen(host, port).close()
+    return GrpcServer(host, port)
 
 
 def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:

@@ -145,6 +145,13 @@ def test_the_spec_travels_with_the_model(model: Any) -> None:
     assert set(read_classes(folder)) == model.classes
 
 
+def test_it_runs_no_operation_but_those_that_a_server_allows(model: Any) -> None:
+    from serving.operations import check_operations
+
+    check_operations(model.folder)
+    assert (model.folder / "saved_model.pb").stat().st_size > 0
+
+
 def test_loading_needs_none_of_our_modules(elsewhere: Any) -> None:
     assert elsewhere["modules"] == []
 

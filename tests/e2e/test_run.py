@@ -221,6 +221,31 @@ def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
     assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
 
 
+def test_the_served_answers_are_those_of_the_network(first):
+    assert first["infra"]["refusals"] == []
+    assert first["infra"]["p99_ms"] > 0
+    differences = first["infra"]["parity"]["differences"]
+    assert max(differences["examples"], differences["rest"]) < 1e-5
+    assert differences["grpc"] is None
+
+
+def test_budget_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
+    (folder / "problems/sales.yaml").write_text(SALES + "budget: {size_mb: 0.001}\n")
+    before = sorted((folder / ".penstock/serving/sales").iterdir())
+    done = penstock("run", "problems/sales.yaml", "--json", code=3)
+    told = penstock("run", "problems/sales.yaml", code=3).stdout
+    (folder / "problems/sales.yaml").write_text(SALES)
+    result = json.loads(done.stdout)
+    assert (result["blessed"], result["pushed"]) == (False, None)
+    assert states(result)["Trainer"] == "cached"
+    (refusal,) = result["refusals"]
+    assert refusal.startswith("too large: ")
+    assert refusal.endswith("MB, budget.size_mb is 0.001")
+    assert f"blocked: {refusal}" in done.stderr
+    assert "Blocked by a gate: nothing was pushed" in told
+    assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
+
+
 def test_status_lists_runs_and_versions(first, penstock):
     found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)
     assert str(first["pushed"]["version"]) in found["versions"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
@@ -152,6 +153,10 @@ def test_metrics_are_there_for_tensorboard(make_task: Make, tmp_path: Path) -> N
         assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1, 2]
     last = float(tf.make_ndarray(events.Tensors("epoch_loss")[-1].tensor_proto))
     assert last == pytest.approx(trained.judged["loss"], rel=1e-5)
+    lines = [json.loads(line) for line in (tmp_path / "logs" / "epochs.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["eval"] == trained.judged
+    assert set(lines[0]["train"]) == {"loss", "auc"}
 
 
 def spoil(task: Any, column: str, step: int, value: float) -> None:

@@ -201,3 +201,18 @@ def test_costs_travel_as_json() -> None:
     assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation
     with pytest.raises(ValueError, match="leave threshold out"):
         Evaluation.model_validate({"costs": {}, "threshold": 0.5})
+
+
+def test_what_no_resample_changes_is_no_evidence() -> None:
+    labels = np.zeros(ROWS, "float32")
+    labels[np.flatnonzero(SHOPS == 1)[:3]] = 1
+    labels[SHOPS == 0] = np.random.default_rng(4).integers(0, 2, int((SHOPS == 0).sum()))
+    predictions = np.where((SHOPS == 0) & (labels > 0), 0.9, 0.1)[:, None]
+    settings = Evaluation.model_validate({"gates": {"recall": {"slices": {"min": 0.5}}}, "resamples": 100})
+    slices = {(): np.arange(ROWS)} | {(("shop", str(shop)),): np.flatnonzero(shop == SHOPS) for shop in (0, 1)}
+    rows = Rows(labels, {CANDIDATE: predictions}, slices)
+    judged, gates, _ = judge(rows, {"recall": formula_of("recall", {"threshold": 0.5})}, settings)
+    (few,) = [each for each in judged if each.slice == {"shop": "1"}]
+    assert few.value == 0
+    assert math.isnan(few.low)
+    assert passed(gates) == [True, True]

@@ -152,3 +152,14 @@ def test_init_as_json(penstock, tmp_path, monkeypatch):
 
 def test_fetch_with_nothing_to_fetch(penstock, problem):
     assert json.loads(penstock("fetch", problem, "--json").stdout) == {"fetched": []}
+
+
+@pytest.mark.parametrize("grpc_port", [None, 8500])
+def test_ready_line_of_serve_names_grpc_when_there_is_one(penstock, monkeypatch, tmp_path, grpc_port):
+    from serving.server import run
+
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready: on_ready(ports))
+    options = [] if grpc_port is None else ["--grpc-port", grpc_port]
+    ready = json.loads(penstock("serve", tmp_path, "--name", "m", "--port", 8501, "--json", *options).stdout)
+    assert ready.pop("grpc", None) == (grpc_port and f"127.0.0.1:{grpc_port}")
+    assert ready == {"url": "http://127.0.0.1:8501", "model": "m"}

@@ -31,7 +31,7 @@ def test_another_models_probabilities_stand_by_the_classes_of_the_candidate(monk
     def load(folder: Path) -> Any:
         return lambda columns: {"label": np.array([b"b", b"c"], object), "probabilities": probabilities}
 
-    monkeypatch.setattr(predictions, "_predictor", load)
+    monkeypatch.setattr(predictions, "predictor", load)
     monkeypatch.setattr(predictions, "read_classes", lambda folder: ("b", "gone", "c"))
     batches = [{"x": np.zeros(2, "float32")}]
     found = predictions.predict_rows(Path("unused"), batches, spec.inputs, LabelFacts(("a", "b", "c")))

@@ -57,6 +57,7 @@ def test_good_problem_is_typed(tmp_path):
         ("family: mlp", "family: forest", "sales.yaml:7: model.family: expected one of 'dcn', 'ft_transformer'"),
         ("slices: [[shop]]", "folds: 1", "sales.yaml:9: evaluation.folds: expected greater than or equal to 2"),
         ("{min: 0.7}", "{min: high}", "sales.yaml:10: evaluation.gates.auc.min: expected a valid number"),
+        ("evaluation:", "budget: {p99_ms: 0}\nevaluation:", "sales.yaml:8: budget.p99_ms: expected greater than 0"),
         ("name: sales", "name: ../x", "sales.yaml:1: name: String should match pattern"),
         ("target: {column: sold, kind: binary}\n", "", "sales.yaml:1: target: required, but missing"),
         ("name: sales", "name: sales\nname: shop", "sales.yaml:2:1: found duplicate key"),

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -21,15 +22,15 @@ from serving.errors import PortInUseError, UnavailableError
 from serving.push import Candidate
 from serving.push import push as push_model
 from serving.rollout import rollback
-from serving.server.run import serve
+from serving.server.run import Ports, serve
 
 pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from serving.server.run import serve
-serve({"m": Path(sys.argv[1])}, "127.0.0.1", 0, lambda port: print(port, flush=True))
+from serving.server.run import Ports, serve
+serve({"m": Path(sys.argv[1])}, "127.0.0.1", Ports(0, 0), lambda ports: print(ports.rest, ports.grpc, flush=True))
 """
 
 
@@ -55,8 +56,25 @@ def server(base):
 
 
 @pytest.fixture(scope="module")
-def url(server):
-    return f"http://127.0.0.1:{int(server.stdout.readline())}"
+def ports(server):
+    return Ports(*map(int, server.stdout.readline().split()))
+
+
+@pytest.fixture(scope="module")
+def url(ports):
+    return f"http://127.0.0.1:{ports.rest}"
+
+
+def ask_grpc(port):
+    """The state of the newest version of `m`."""
+    import grpc
+    from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+    from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+
+    request = GetModelStatusRequest()
+    request.model_spec.name = "m"
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        return ModelServiceStub(channel).GetModelStatus(request, timeout=20).model_version_status[0]
 
 
 def wait_for_state(url, version, state):
@@ -78,6 +96,12 @@ def test_answers_the_client(url):
         assert full == {"doubled": 7500.0, "echo_bytes": {"b64": "MQ=="}}
         assert math.isnan(missing["doubled"])
         assert client.predict([{"x": [0, 0]}], signature_name="matrix") == [[0.5]]
+
+
+def test_grpc_answers_from_the_same_models(ports, url):
+    rest = httpx.get(f"{url}/v1/models/m").json()["model_version_status"][0]
+    answer = ask_grpc(ports.grpc)
+    assert (str(answer.version), answer.State.Name(answer.state)) == (rest["version"], "AVAILABLE")
 
 
 def test_small_answers_are_not_delayed(url):
@@ -159,24 +183,34 @@ def test_sigterm_answers_what_is_in_flight_and_exits_with_0(server, url):
     assert server.wait(timeout=10) == 0
 
 
-def test_port_in_use_is_named_within_a_second(tmp_path):
+def test_grpc_stops_with_rest(server, ports):
+    import grpc
+
+    server.wait(timeout=10)
+    with pytest.raises(grpc.RpcError) as caught:
+        ask_grpc(ports.grpc)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_port_in_use_is_named_within_a_second(tmp_path, protocol):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         start = time.monotonic()
         with pytest.raises(PortInUseError, match=f"Port {port} of 127.0.0.1 is in use"):
-            serve({"m": tmp_path}, "127.0.0.1", port, print)
+            serve({"m": tmp_path}, "127.0.0.1", replace(Ports(0, 0), **{protocol: port}), print)
     assert time.monotonic() - start < 1
 
 
 def test_address_of_another_machine_is_named():
     with pytest.raises(UnavailableError, match="Cannot listen on port 0 of 192.0.2.1"):
-        serve({}, "192.0.2.1", 0, print)
+        serve({}, "192.0.2.1", Ports(0), print)
 
 
 def test_no_good_version_is_an_error_at_the_start(tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"\xff")
     with pytest.raises(UnavailableError, match="No model could be loaded: version 1 of m: .*is not a SavedModel"):
-        serve({"m": tmp_path}, "127.0.0.1", 0, print)
+        serve({"m": tmp_path}, "127.0.0.1", Ports(0), print)
