@@ -158,7 +158,7 @@ def test_fetch_with_nothing_to_fetch(penstock, problem):
 def test_ready_line_of_serve_names_grpc_when_there_is_one(penstock, monkeypatch, tmp_path, grpc_port):
     from serving.server import run
 
-    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready: on_ready(ports))
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s: on_ready(ports))
     options = [] if grpc_port is None else ["--grpc-port", grpc_port]
     ready = json.loads(penstock("serve", tmp_path, "--name", "m", "--port", 8501, "--json", *options).stdout)
     assert ready.pop("grpc", None) == (grpc_port and f"127.0.0.1:{grpc_port}")
