@@ -60,7 +60,7 @@ def render_result(result: "RunResult", problem: Path, report: Path | None = None
         render_judged(result.blessing, [each for each in result.metrics if each.slice]),
         *([render_folds(result.folds)] if result.folds else []),
         _verdict(result, report),
-        _next_steps(result, problem),
+        *([_next_steps(result, problem)] if result.pushed else []),
     )
 
 

@@ -13,6 +13,8 @@ LEVEL: Literal["block", "warn"] = "block"
 Z = 6.0
 """Standard errors: by chance no class of any table is so far off."""
 SHOWN = 5
+MOST_CLASSES = 50
+"""Of more classes (the items of a shop, sets of labels) one or another always comes and goes: that only warns."""
 
 
 class Limits(Settings):
@@ -59,7 +61,8 @@ def _rates(seen: Seen, before: Facts, limits: Limits) -> Iterator[Found]:
         if abs(moved) > max(math.log(limits.odds), Z * error):
             message = f"class {name!r} in {pair[0].share:.1%} of the rows, {pair[1].share:.1%} in {seen.named}"
             factor = f"{math.exp(moved):.1f} times" if moved > 0 else f"1/{math.exp(-moved):.1f}"
-            yield Found(seen.facts.label, f"{message}: odds {factor}, limit is a factor of {limits.odds:g}")
+            text = f"{message}: odds {factor}, limit is a factor of {limits.odds:g}"
+            yield Found(seen.facts.label, text, certain=max(len(now), len(then)) <= MOST_CLASSES)
 
 
 def _by_class(facts: Facts) -> dict[str, Counts]:

@@ -1,11 +1,14 @@
 """Each check on orders with one fault, beside sound ones: what it says, and that no other table makes it speak."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from models.discovery import discover
 from models.settings import Settings
 from pipeline.examples.load import Label
+from pipeline.gate.checks import label
 from pipeline.gate.judge import CHECKS
 
 from .conftest import orders
@@ -118,6 +121,21 @@ def test_a_label_that_is_far_more_frequent(gate, sound):
     finding = one(gate.compare(table, sound), "label")
     assert finding.message.startswith("class '1' in ")
     assert "limit is a factor of 2.5" in finding.message
+
+
+@pytest.mark.parametrize(("classes", "certain"), [(4, True), (400, False)])
+def test_of_many_classes_one_may_come_and_go(classes, certain):
+    names = tuple(f"item {index}" for index in range(classes))
+
+    def facts(first):
+        rows = (first, *[100] * (classes - 1))
+        return SimpleNamespace(label="item", classes=names, class_rows=(rows,), rows={"train": sum(rows)})
+
+    seen = SimpleNamespace(facts=facts(900), before=facts(100), label_kind="multiclass", named="last week")
+    found = list(label.find(seen, label.Limits()))
+    assert [(each.message[:14], each.certain) for each in found if "item 0" in each.message] == [
+        ("class 'item 0'", certain)
+    ]
 
 
 def test_a_label_with_one_class_in_a_split(gate):
