@@ -61,7 +61,7 @@ def test_every_signature_answers_its_requests_alike(model: Any, requests: list[A
         for name, answer in answers.items():
             expected = model.answers[name][:rows]
             if answer.dtype == object:
-                assert [value.decode() for value in answer] == list(expected)
+                assert np.char.decode(answer.astype(bytes), "utf-8").tolist() == expected.tolist()
             else:
                 np.testing.assert_allclose(answer, expected, atol=TOLERANCE)
 
