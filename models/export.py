@@ -124,6 +124,11 @@ def _write_classes(folder: Path, facts: LabelFacts) -> None:
         (folder / CLASSES_FILE).write_text(json.dumps(facts.classes, ensure_ascii=False), "utf-8")
 
 
+def read_spec(folder: Path) -> ModelSpec:
+    """Return the settings of an exported model."""
+    return ModelSpec.model_validate_json((folder / SPEC_FILE).read_bytes())
+
+
 def read_classes(folder: Path) -> tuple[str, ...]:
     """Return the class names of an exported model by class id, empty for a target without classes."""
     import json

@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-import numpy as np
 from pydantic import BeforeValidator, ConfigDict
 
 from models.settings import Settings
-from pipeline.bootstrap import Estimate, draw, estimate, farthest, gap_of, resampled
+from pipeline.bootstrap import Estimate, estimate, farthest, gap_of, resampled, weigh
 from pipeline.evaluation import BASELINE, CANDIDATE, METRICS
 from pipeline.formulas import Array, Formula, Ranked
 from pipeline.judging import Bounds, Evaluation
@@ -23,9 +22,6 @@ from pipeline.judging import Bounds, Evaluation
 Slice = dict[str, str]
 Key = tuple[tuple[str, str], ...]
 BLESSING_FILE = "blessing.json"
-MOST_WEIGHTS = 60_000_000
-"""Weights of all resamples, a byte each: of more rows fewer resamples, whose error is the smaller."""
-FEWEST = 100
 
 
 def _read(value: Any) -> Any:
@@ -208,9 +204,7 @@ def judge(
 
 
 def _estimates(rows: Rows, metrics: Mapping[str, Formula | Ranked], evaluation: Evaluation) -> Iterator[_Found]:
-    count = len(rows.labels)
-    resamples = max(FEWEST, min(evaluation.resamples, MOST_WEIGHTS // max(count, 1)))
-    weights = np.concatenate([np.ones((1, count), "uint8"), draw(count, resamples)])
+    weights = weigh(len(rows.labels), evaluation.resamples)
 
     def estimate_slice(key: Key) -> list[_Found]:
         return list(_of_rows(rows, key, metrics, weights))
@@ -243,14 +237,8 @@ def _spread(found: Estimate) -> Estimate:
     return found if found.deviation > 0 else found._replace(deviation=math.nan)
 
 
-def _interval(found: Estimate, evaluation: Evaluation) -> tuple[float, float]:
-    """Return the two-sided interval."""
-    side = (1 + evaluation.confidence) / 2
-    return found.below(side), found.above(side)
-
-
 def _judged(found: _Found, evaluation: Evaluation) -> Judged:
-    low, high = _interval(found.candidate, evaluation)
+    low, high = found.candidate.interval(evaluation.confidence)
     return Judged(
         metric=found.metric,
         slice=found.slice,
@@ -259,14 +247,16 @@ def _judged(found: _Found, evaluation: Evaluation) -> Judged:
         low=low,
         high=high,
         served=found.served.value if found.served else None,
-        difference=(found.difference.value, *_interval(found.difference, evaluation)) if found.difference else None,
+        difference=(found.difference.value, *found.difference.interval(evaluation.confidence))
+        if found.difference
+        else None,
         negligible=_negligible(found, evaluation),
     )
 
 
 def _of_all(found: _Found, evaluation: Evaluation) -> Iterator[GateResult]:
     gate = evaluation.gates[found.metric]
-    low, high = _interval(found.candidate, evaluation)
+    low, high = found.candidate.interval(evaluation.confidence)
 
     def answer(name: str, bound: float, *, passed: bool, value: tuple[float, float, float]) -> GateResult:
         own = dict(zip(("value", "low", "high"), value, strict=True))
@@ -280,8 +270,8 @@ def _of_all(found: _Found, evaluation: Evaluation) -> Iterator[GateResult]:
     if found.difference is None:
         return
     gained = _gain(found)
-    least = _interval(gained, evaluation)[0]
-    between = (found.difference.value, *_interval(found.difference, evaluation))
+    least = gained.interval(evaluation.confidence)[0]
+    between = (found.difference.value, *found.difference.interval(evaluation.confidence))
     if gate.not_worse_than_served_by is not None:
         passed = _at_least(gained, least, -gate.not_worse_than_served_by)
         yield answer("not_worse_than_served_by", gate.not_worse_than_served_by, passed=passed, value=between)
@@ -312,30 +302,29 @@ def _gain(found: _Found) -> Estimate:
 
 def _of_slices(name: str, found: list[_Found], evaluation: Evaluation) -> Iterator[_Test]:
     bounds = evaluation.gates[name].slices
-    for each in found if bounds else []:
-        if each.metric == name and each.slice and each.rows >= evaluation.min_rows:
+    for each in found:
+        if bounds and each.metric == name and each.slice and each.rows >= evaluation.min_rows:
             yield from _of_slice(each, bounds, evaluation)
 
 
-def _of_slice(found: _Found, bounds: Bounds | None, evaluation: Evaluation) -> Iterator[_Test]:
-    assert bounds is not None
-    own = found.candidate
-    asked: list[tuple[str, float | None, Estimate, Estimate]] = [
-        # what must be shown to be above 0 for the gate to fail, and what is told
-        ("min", bounds.min, own._replace(value=(bounds.min or 0) - own.value), own),
-        ("max", bounds.max, own._replace(value=own.value - (bounds.max or 0)), own),
-    ]
-    if found.difference is not None and bounds.not_worse_than_served_by is not None:
-        allowed = bounds.not_worse_than_served_by
+def _of_slice(found: _Found, bounds: Bounds, evaluation: Evaluation) -> Iterator[_Test]:
+    """Yield a test for each bound: what must be shown to be above 0 for the gate to fail, and what is told."""
+    own, asked = found.candidate, list[tuple[str, float, Estimate, Estimate]]()
+    if bounds.min is not None:
+        asked.append(("min", bounds.min, own._replace(value=bounds.min - own.value), own))
+    if bounds.max is not None:
+        asked.append(("max", bounds.max, own._replace(value=own.value - bounds.max), own))
+    allowed = bounds.not_worse_than_served_by
+    if found.difference is not None and allowed is not None:
         lost = found.difference._replace(value=-_gain(found).value - allowed)
         asked.append(("not_worse_than_served_by", allowed, lost, found.difference))
     for gate, bound, against, told in asked:
-        if bound is not None and math.isfinite(against.value):
+        if math.isfinite(against.value):
             yield _test(found, gate, bound, against, told, evaluation)
 
 
 def _test(found: _Found, gate: str, bound: float, against: Estimate, told: Estimate, evaluation: Evaluation) -> _Test:
-    low, high = _interval(told, evaluation)
+    low, high = told.interval(evaluation.confidence)
     result = GateResult(
         metric=found.metric,
         gate=gate,

@@ -16,6 +16,9 @@ from pipeline.formulas import Array, Formula, Ranked
 
 CHUNK = 2_000_000
 """Weights worked on at a time: 8 MB of float32."""
+MOST_WEIGHTS = 60_000_000
+"""Weights of all resamples, a byte each: of more rows fewer resamples, whose error is the smaller."""
+FEWEST = 100
 LARGEST = 8
 """A row is drawn more often in one of a million resamples."""
 
@@ -39,6 +42,11 @@ class Estimate(NamedTuple):
         """Return the number that it is below, with `confidence`."""
         return self.value + NormalDist().inv_cdf(confidence) * self.deviation
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the two-sided interval."""
+        side = (1 + confidence) / 2
+        return self.below(side), self.above(side)
+
     def chance_below(self, bound: float) -> float:
         """Return how likely the rows would put it so far above `bound`, or farther, if it were there (one-sided p).
 
@@ -61,6 +69,12 @@ def draw(rows: int, resamples: int, seed: int = 0) -> Array:
         for bound in shares:
             row += drawn > bound
     return weights
+
+
+def weigh(rows: int, resamples: int) -> Array:
+    """Return `[1 + resamples, rows] uint8` weights: the rows as they are, then resamples; of many rows fewer."""
+    drawn = max(FEWEST, min(resamples, MOST_WEIGHTS // max(rows, 1)))
+    return np.concatenate([np.ones((1, rows), "uint8"), draw(rows, drawn)])
 
 
 def resampled(

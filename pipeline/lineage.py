@@ -61,6 +61,17 @@ class Run(NamedTuple):
         """Seconds that the components took together."""
         return sum(execution.seconds for execution in self.executions)
 
+    @property
+    def broken(self) -> Execution | None:
+        """The first component that did not complete, None if all did."""
+        return next((found for found in self.executions if found.state not in {"complete", "cached"}), None)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the data gate has stopped it."""
+        verdict = self.output("DataVerdict")
+        return verdict is not None and verdict.properties["blocked"].int_value == 1
+
 
 @contextmanager
 def _open_store(workspace: Workspace) -> "Iterator[MetadataStore]":

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.card.facts import COUNT, number
-from pipeline.evaluation import METRICS
+from pipeline.card.facts import number
+from pipeline.evaluation import COUNT, METRICS
 from pipeline.render import relative, table
 
 if TYPE_CHECKING:

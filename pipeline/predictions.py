@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.dataset import concatenate, dense_batches
-from models.export import SPEC_FILE, load_predictor, read_classes
+from models.export import load_predictor, read_classes, read_spec
 from models.raw import MISSING_INT, RawType
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+ROWS_FILE = "predictions.parquet"
+"""The judged rows, in an Evaluator's output."""
 BATCH_ROWS = 65_536
 MISSING = "missing"
 Key = tuple[tuple[str, str], ...]
@@ -60,7 +62,7 @@ def judged_rows(folder: Path, judges: Judges) -> "pa.Table":
     table[LABEL] = list(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
     table[CANDIDATE] = list(predict_rows(judges.models[CANDIDATE], batches, inputs, facts))
     if BASELINE in judges.models:
-        other = _inputs(judges.models[BASELINE])
+        other = read_spec(judges.models[BASELINE]).inputs
         own = dense_batches(files, {name: other.types[name] for name in other.columns}, other.lengths)
         table[BASELINE] = list(predict_rows(judges.models[BASELINE], list(own), other, facts))
     return pa.table(table)
@@ -70,14 +72,10 @@ def can_judge(model: Path, spec: InputSpec, examples: Path) -> bool:
     """Return whether the exported `model` predicts what `spec` does, and reads nothing that the examples lack."""
     import pyarrow.parquet as pq
 
-    other = _inputs(model)
+    other = read_spec(model).inputs
     known = set(pq.read_schema(sorted(examples.iterdir())[0]).names)
     same = (other.target.kind, other.target.column) == (spec.target.kind, spec.target.column)
     return same and set(other.columns) <= known
-
-
-def _inputs(model: Path) -> InputSpec:
-    return ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes()).inputs
 
 
 def evaluated_labels(labels: "Array", target: Any, facts: LabelFacts) -> Any:

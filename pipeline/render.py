@@ -10,7 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.evaluation import METRICS
+from pipeline.card.facts import SMALL_SLICE, number
+from pipeline.evaluation import COUNT, METRICS
 
 if TYPE_CHECKING:
     from pipeline.blessing import Blessing, Judged
@@ -27,7 +28,6 @@ SCHEMAS = {
 }
 SHOWN_SLICES = 24
 SHOWN_FEATURES = 6
-SMALL_SLICE = 100
 HEADLINE_METRICS = 4
 SHOWN_ANSWERS = 8
 ROW_CHARACTERS = 80
@@ -153,7 +153,7 @@ def render_judged(blessing: "Blessing", slices: "Sequence[SliceMetrics]") -> Ren
         value, interval = Text(_number(each.value), style="bold"), f"{_number(each.low)} – {_number(each.high)}"
         total.add_row(each.metric, value, interval, *(_beside(each) if served else ()))
     parts: list[RenderableType] = [total]
-    shown = [entry for entry in slices if entry.values.get("example_count", 0) >= SMALL_SLICE]
+    shown = [entry for entry in slices if entry.values.get(COUNT, 0) >= SMALL_SLICE]
     if shown:
         parts.append(_slices(shown[:SHOWN_SLICES], [each.metric for each in overall][:HEADLINE_METRICS]))
     if len(slices) > len(shown[:SHOWN_SLICES]):
@@ -194,7 +194,7 @@ def _slices(slices: "Sequence[SliceMetrics]", names: list[str]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else "–" if value != value else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return "–" if value is not None and value != value else number(value)
 
 
 def _verdict(result: "RunResult", report: Path | None) -> Text:
@@ -228,19 +228,13 @@ def _next_steps(result: "RunResult", problem: Path) -> Text:
     return Text.assemble(("\nNext\n", "bold"), lines, "\n")
 
 
-def is_blocked(run: "Run") -> bool:
-    """Return whether the data gate has stopped the run."""
-    verdict = run.output("DataVerdict")
-    return verdict is not None and verdict.properties["blocked"].int_value == 1
-
-
 def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType:
     """Return the runs, newest first, and the versions that are served."""
     made = table("run", "state", "components", "seconds", title="Runs")
     for run in runs:
         states = [execution.state for execution in run.executions]
-        bad = next((found for found in run.executions if found.state not in {"complete", "cached"}), None)
-        state = f"{bad.component} {bad.state}" if bad else "blocked" if is_blocked(run) else "complete"
+        bad = run.broken
+        state = f"{bad.component} {bad.state}" if bad else "blocked" if run.is_blocked else "complete"
         made.add_row(
             f"{run.started:%Y-%m-%d %H:%M:%S}",
             state,

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.dataset import dense_batches, read_batches
-from models.export import SPEC_FILE, to_request
+from models.export import read_spec, to_request
 from models.raw import RawType
-from models.spec import InputSpec, ModelSpec
+from models.spec import InputSpec
 from serving.artifact import DEFAULT_SIGNATURE, read_signatures
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def write_warm_up(model: Path, examples: Path, name: str, folder: Path) -> None:
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
-    inputs = ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes()).inputs
+    inputs = read_spec(model).inputs
     file = next(iter(sorted(examples.glob("*.parquet"))))
     (folder / WARM_UP).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / WARM_UP)) as writer:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.spec import ModelSpec
-from pipeline.evaluation import METRICS
+from pipeline.evaluation import COUNT, METRICS
 from pipeline.metrics import SliceMetrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
 from serving.manifest import Lineage, Parity
 
-COUNT = "example_count"
 SMALL_SLICE = 100
 SHOWN_SLICES = 30
 SHOWN_METRICS = 4

@@ -5,7 +5,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pipeline.card.facts import COUNT, Card, number, title
+from pipeline.card.facts import Card, number, title
+from pipeline.evaluation import COUNT
 
 MARKDOWN, HTML = Path("assets.extra", "model_card.md"), Path("assets.extra", "model_card.html")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")

@@ -25,12 +25,12 @@ from models.settings import Settings
 from models.spec import ModelSpec, target_kind
 from models.train import Task, has_class, label_facts, load_columns, train_served
 from pipeline import ingest
-from pipeline.components.evaluator import ROWS_FILE, analyze
+from pipeline.components.evaluator import analyze
 from pipeline.errors import InputError
 from pipeline.evaluation import CANDIDATE, COUNT, LABEL, build_eval_config, metric_names, metric_settings
 from pipeline.judging import EVEN, Evaluation
 from pipeline.metrics import FOLD, FOLDS_FILE, FOLDS_TYPE, Folds, fold_metrics, read_metrics
-from pipeline.predictions import evaluated_labels
+from pipeline.predictions import ROWS_FILE, evaluated_labels
 from pipeline.splits.folds import Fold, read_folds
 
 if TYPE_CHECKING:

@@ -35,9 +35,8 @@ from pipeline.evaluation import (
 from pipeline.formulas.binary import best_threshold
 from pipeline.judging import EVEN, Evaluation
 from pipeline.metrics import LOSSES
-from pipeline.predictions import Judges, can_judge, extracts, judged_rows, slice_name, slice_rows, stacked
+from pipeline.predictions import ROWS_FILE, Judges, can_judge, extracts, judged_rows, slice_name, slice_rows, stacked
 
-ROWS_FILE = "predictions.parquet"
 PROGRESS = logging.getLogger("penstock.progress")
 
 

@@ -15,9 +15,8 @@ from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
-from models.export import SPEC_FILE
+from models.export import read_spec
 from models.settings import Settings
-from models.spec import ModelSpec
 from pipeline.blessing import read_blessing
 from pipeline.card.facts import Card
 from pipeline.card.page import write_card
@@ -100,9 +99,8 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
 
     def write_extras(folder: Path) -> None:
-        spec = ModelSpec.model_validate_json((model / SPEC_FILE).read_bytes())
         write_warm_up(model, examples, problem.name, folder)
-        write_card(Card(problem, spec, lineage, metrics, gates, parity, blessing.threshold), folder)
+        write_card(Card(problem, read_spec(model), lineage, metrics, gates, parity, blessing.threshold), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
 
     candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity)

@@ -15,15 +15,14 @@ import numpy as np
 
 from models.settings import Settings
 from models.spec import InputSpec
-from pipeline.blessing import BLESSING_FILE, FEWEST, MOST_WEIGHTS, Blessing, Judged, read_blessing
-from pipeline.bootstrap import draw, estimate, resampled
+from pipeline.blessing import BLESSING_FILE, Blessing, Judged, read_blessing
+from pipeline.bootstrap import estimate, resampled, weigh
 from pipeline.errors import InputError
 from pipeline.evaluation import CANDIDATE, LABEL, METRICS, formula_of, metric_settings
 from pipeline.formulas import Array, Formula, Ranked
 from pipeline.judging import Evaluation
 from pipeline.lineage import Run, find_run, read_properties, read_runs
-from pipeline.predictions import stacked
-from pipeline.report.model import ROWS_FILE
+from pipeline.predictions import ROWS_FILE, stacked
 from pipeline.report.origin import Origin, pushed_version, read_origin
 from pipeline.workspace import Workspace
 
@@ -172,11 +171,9 @@ def _side(read: _Read) -> Side:
 
 
 def _outcome(read: _Read) -> str:
-    broken = next((each for each in read.run.executions if each.state not in {"complete", "cached"}), None)
-    if broken:
+    if broken := read.run.broken:
         return f"{broken.component} {broken.state}"
-    verdict = read.run.output("DataVerdict")
-    if verdict is not None and verdict.properties["blocked"].int_value:
+    if read.run.is_blocked:
         return "blocked by the data gate"
     if read.blessing and not read.blessing.blessed:
         return "blocked by a gate"
@@ -278,16 +275,14 @@ def _differences(one: _Read, other: _Read, rows: _Rows) -> dict[str, tuple[float
     metrics, others = _formulas(one), _formulas(other)
     both = [name for name in metrics if name in others]
     evaluation = Evaluation.model_validate(other.given["evaluation"])
-    count = len(rows.labels)
-    resamples = max(FEWEST, min(evaluation.resamples, MOST_WEIGHTS // max(count, 1)))
-    weights = np.concatenate([np.ones((1, count), "uint8"), draw(count, resamples)])
+    weights = weigh(len(rows.labels), evaluation.resamples)
     first = resampled({name: metrics[name] for name in both}, rows.labels, rows.first, weights)
     second = resampled({name: others[name] for name in both}, rows.labels, rows.second, weights)
-    side, found = (1 + evaluation.confidence) / 2, {}
+    found = {}
     for name in both:
         between = estimate(second[name] - first[name])
         if np.isfinite(between.value) and np.isfinite(between.deviation):
-            found[name] = (between.value, between.below(side), between.above(side))
+            found[name] = (between.value, *between.interval(evaluation.confidence))
     return found
 
 

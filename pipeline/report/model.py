@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.export import SPEC_FILE, read_classes
+from models.export import read_classes, read_spec
 from models.settings import Settings
-from models.spec import ModelSpec
 from pipeline.blessing import BLESSING_FILE, Blessing, read_blessing
 from pipeline.components.importance import Importance, read_importance
 from pipeline.errors import InputError
 from pipeline.evaluation import BASELINE, CANDIDATE, LABEL, METRICS
 from pipeline.formulas import Array
-from pipeline.predictions import stacked
+from pipeline.predictions import ROWS_FILE, stacked
 from pipeline.report import curves
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
 
-ROWS_FILE = "predictions.parquet"
 EPOCHS_FILE = "epochs.jsonl"
 SERVING_FOLDER = "Format-Serving"
 """Where TFX's Trainer puts the SavedModel."""
@@ -143,12 +141,11 @@ def _judge(sources: ModelSources, blessing: Blessing) -> Judgement:
     if kind not in _KINDS:
         return Judgement()
     table = pq.read_table(sources.evaluation / ROWS_FILE)
-    spec = ModelSpec.model_validate_json((sources.model / SPEC_FILE).read_bytes())
     judged = _Judged(
         labels=stacked(table[LABEL]),
         predictions=tuple(stacked(table[name]) for name in (CANDIDATE, BASELINE) if name in table.column_names),
         classes=read_classes(sources.model),
-        quantiles=getattr(spec.inputs.target, "quantiles", ()),
+        quantiles=getattr(read_spec(sources.model).inputs.target, "quantiles", ()),
         threshold=0.5 if blessing.threshold is None else blessing.threshold,
     )
     if not all(np.isfinite(each).all() for each in judged.predictions):

@@ -28,9 +28,10 @@ def test_each_folds_metrics_are_those_of_its_rows(tmp_path: Path) -> None:
     from sklearn.metrics import log_loss, precision_score, roc_auc_score
 
     from models.targets.binary import METRICS
-    from pipeline.components.evaluator import ROWS_FILE, analyze
+    from pipeline.components.evaluator import analyze
     from pipeline.evaluation import CANDIDATE, LABEL, build_eval_config
     from pipeline.metrics import FOLD, fold_metrics, read_metrics
+    from pipeline.predictions import ROWS_FILE
 
     table = {FOLD: [str(fold) for fold in FOLDS], LABEL: LABELS, CANDIDATE: list(SCORES[:, None])}
     pq.write_table(pa.table(table), tmp_path / ROWS_FILE)
