@@ -200,7 +200,7 @@ def _settings(properties: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         "model": spec.get("model", {}),
         "training": spec.get("training", {}),
         "evaluation": judged.get("evaluation", {}),
-        "push": {"keep": pusher["keep"]} if "keep" in pusher else {},
+        "push": pusher.get("problem", {}).get("push", {}),
         "code": {name: digest for name, digest in codes.items() if digest},
     }
 

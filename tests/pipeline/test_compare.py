@@ -116,7 +116,8 @@ def workspace(tmp_path) -> Workspace:
         outputs = {"ModelEvaluation": (folder / "evaluation", {})}
         journal.execute(run_id, "Evaluator", {"settings": request}, outputs)
         pushed = {"pushed": int(bool(version)), "pushed_version": version, "pushed_destination": str(folder)}
-        journal.execute(run_id, "Pusher", {"custom_config": '{"keep": 5}'}, {"PushedModel": (folder, pushed)})
+        push = json.dumps({"problem": {"push": {"keep": 5}}})
+        journal.execute(run_id, "Pusher", {"custom_config": push}, {"PushedModel": (folder, pushed)})
     ingest(journal, IDS[2], "other")
     return made
 
@@ -135,6 +136,11 @@ def found(workspace: Workspace, first: str = IDS[0], second: str = IDS[1]) -> An
 def test_settings_differ_by_key_path(workspace):
     told = [(each.key, each.first, each.second) for each in found(workspace).settings]
     assert told == [("features.a.scale", "zscore", "none"), ("model.layers", "[8]", "[8, 4]")]
+
+
+def test_what_is_pushed_is_a_setting(workspace):
+    told = [(each.key, each.first, each.second) for each in found(workspace, IDS[0], IDS[2]).settings]
+    assert ("push.keep", "5", None) in told
 
 
 def test_differences_are_paired_and_are_the_evaluators(workspace):
