@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.infra.rows import plain_rows
 from pipeline.infra.server import start_server
+from pipeline.requests import plain_rows
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:

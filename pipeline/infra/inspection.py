@@ -5,11 +5,11 @@ from pathlib import Path
 
 from models.reference import Reference
 from models.spec import ModelSpec
+from pipeline.requests import EXAMPLES
 from serving.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec, read_signatures
 from serving.errors import ServingError
 from serving.operations import check_operations
 
-EXAMPLES = "examples"
 MB = 1_000_000
 DTYPES = {"bytes": "string", "int": "double", "float": "float"}
 

@@ -15,13 +15,13 @@ from models.reference import Reference, read_reference
 from models.spec import ModelSpec, target_kind
 from pipeline.errors import RunError
 from pipeline.infra import parity
-from pipeline.infra.grpc_client import predict_grpc, to_tensors
-from pipeline.infra.inspection import EXAMPLES, inspect, size_mb
+from pipeline.infra.grpc_client import predict_grpc
+from pipeline.infra.inspection import inspect, size_mb
 from pipeline.infra.parity import Parity, largest_difference, to_answers
-from pipeline.infra.rows import plain_rows, serialized
 from pipeline.infra.server import Server, UnservableError, load, peak_memory_mb, start_server
 from pipeline.infra.verdict import Verdict
 from pipeline.problem import Budget
+from pipeline.requests import EXAMPLES, plain_rows, predict_request, serialized, to_columns
 from serving.artifact import DEFAULT_SIGNATURE
 from serving.client import PredictionClient
 from serving.errors import ServingError, UnreachableError
@@ -133,7 +133,7 @@ def _ask(verdict: Verdict, trial: Trial, budget: Budget, server: Server) -> Verd
     found = {
         "examples": _predict(trial, [{EXAMPLES: each} for each in serialized(examples)], EXAMPLES),
         "rest": _predict(trial, rows, DEFAULT_SIGNATURE),
-        "grpc": predict_grpc(server.grpc, NAME, to_tensors(rows, inputs)),
+        "grpc": predict_grpc(server.grpc, predict_request(NAME, DEFAULT_SIGNATURE, to_columns(examples, inputs))),
     }
     unfit = [
         *_nan_weights(trial.candidate.folder),

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.infra.rows import plain_rows, serialized
+from pipeline.requests import plain_rows, serialized
 
 BATCH = pa.RecordBatch.from_pydict(
     {
