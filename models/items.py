@@ -41,9 +41,10 @@ def paired(query: "KerasTensor", item: "KerasTensor", features: Sequence[Encoded
     vector = embed(item, items, target.units, ITEM)
     signal = vector.dense
     if features or target.layers:
-        layers = Hidden(layers=target.layers) if target.layers else None
         signal = concatenated([vector, *features])
-        signal = outputs(hidden(signal, layers, "item") if layers else signal, target.units, "item_outputs")
+        if target.layers:
+            signal = hidden(signal, Hidden(layers=target.layers), "item")
+        signal = outputs(signal, target.units, "item_outputs")
     together = keras.layers.Concatenate(axis=1, dtype="float32", name=TOWERS)([query, signal])
     return keras.layers.Reshape((2, target.units), dtype="float32")(together)
 

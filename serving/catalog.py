@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import AwareDatetime, Field, JsonValue
 
-from serving.bookkeeping import read_standing
 from serving.errors import DataLossError, NotFoundError
 from serving.history import Event, read_history
 from serving.manifest import Lineage, Manifest, Parity, Record, read_manifest
+from serving.standing import sum_up
 from serving.store import describe_missing, find_versions
 
 
@@ -58,7 +58,8 @@ class Difference(NamedTuple):
 
 def list_entries(base: Path) -> list[Entry]:
     """Return the versions that are there, newest first."""
-    return [read_entry(base, version) for version in reversed(find_versions(base))]
+    found, events = find_versions(base), read_history(base).events
+    return [_entry(version, found, events) for version in reversed(found)]
 
 
 def read_entry(base: Path, version: int) -> Entry:
@@ -67,10 +68,19 @@ def read_entry(base: Path, version: int) -> Entry:
     Raises:
         NotFoundError: nothing tells of it.
     """
-    found, standing = find_versions(base), read_standing(base)
-    told = [event for event in read_history(base).events if event.version == version and event.digest]
-    if version not in found and not told:
+    found, events = find_versions(base), read_history(base).events
+    if version not in found and not _told(version, events):
         raise NotFoundError(f"{base}: {describe_missing(version, found)}")
+    return _entry(version, found, events)
+
+
+def _told(version: int, events: Sequence[Event]) -> list[Event]:
+    """Return the events that put the version there."""
+    return [event for event in events if event.version == version and event.digest]
+
+
+def _entry(version: int, found: Mapping[int, Path], events: Sequence[Event]) -> Entry:
+    standing, told = sum_up(events), _told(version, events)
     known, damaged = _read(found[version]) if version in found else ({}, "")
     fields = known or (_remember(told[-1]) if told else {})
     files = [file for file in found[version].rglob("*") if file.is_file()] if version in found else []

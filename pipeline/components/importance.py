@@ -15,7 +15,7 @@ from models.spec import InputSpec, columns_of, target_kind
 from models.targets import LabelFacts
 from pipeline.bootstrap import resampled
 from pipeline.evaluation import METRICS, formula_of
-from pipeline.predictions import evaluated_labels, predictor
+from pipeline.predictions import evaluated_labels, predict_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,15 +105,10 @@ def measure(columns: "Columns", model: Path, inputs: InputSpec, settings: "Mappi
     formula, sign = formula_of(metric, settings), -1 if METRICS[metric].higher_is_better is False else 1
     labels = evaluated_labels(columns[target.column], target, facts)
     weights = np.ones((1, len(labels)), "uint8")
-    answer = predictor(model)
 
     def predict(asked: "Columns") -> "Array":
-        parts = [
-            target_kind(target).predicted(answer(_slice(asked, start)), facts)
-            for start in range(0, len(next(iter(asked.values()))), BATCH_ROWS)
-        ]
-        found: Array = np.concatenate(parts)
-        return found.reshape(len(found), -1)
+        starts = range(0, len(next(iter(asked.values()))), BATCH_ROWS)
+        return predict_rows(model, [_slice(asked, start) for start in starts], inputs, facts)
 
     def score(predictions: "Array") -> float:
         return float(resampled({metric: formula}, labels, predictions, weights)[metric][0])

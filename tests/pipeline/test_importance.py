@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.spec import InputSpec
+from pipeline import predictions
 from pipeline.components import importance
 from pipeline.components.importance import measure, read_importance, write_importance
 
@@ -44,7 +45,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return predict
 
-    monkeypatch.setattr(importance, "predictor", load)
+    monkeypatch.setattr(predictions, "predictor", load)
     return asked
 
 
