@@ -71,6 +71,11 @@ class Signature:
     method_name: str
 
 
+def name_dtype(number: int) -> str:
+    """TensorFlow's name of a dtype by its number in types.proto, as `TensorSpec` has it; else the number."""
+    return _DTYPE_NAMES.get(number, str(number))
+
+
 def locate(base: Path) -> dict[int, Path]:
     """The folder of each version below `base`: those with an integer name and a saved_model.pb.
 
@@ -130,4 +135,4 @@ def _to_specs(entries: Any) -> dict[str, TensorSpec]:
 
 def _to_spec(info: Any) -> TensorSpec:
     shape = None if info.tensor_shape.unknown_rank else tuple(dim.size for dim in info.tensor_shape.dim)
-    return TensorSpec(info.name, _DTYPE_NAMES.get(info.dtype, str(info.dtype)), shape)
+    return TensorSpec(info.name, name_dtype(info.dtype), shape)

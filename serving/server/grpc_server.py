@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from serving.errors import InternalError, ServingError, UnavailableError
+from serving.protos import GetModelMetadataRequest, GetModelStatusRequest, PredictRequest
 from serving.server.grpc_service import Service
 from serving.server.json_body import MAX_BODY_BYTES
 from serving.server.registry import Registry
@@ -62,10 +63,6 @@ class GrpcServer:
 
 
 def _create_handlers(service: Service) -> tuple[Any, ...]:
-    from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
-    from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
-    from tensorflow_serving.apis.predict_pb2 import PredictRequest
-
     methods = {
         "PredictionService": {
             "Predict": _handle(service.predict, PredictRequest),
