@@ -1,6 +1,6 @@
 """TensorFlow Serving's gRPC API over the models that REST answers for: what each method answers, in its words.
 
-Classify, Regress, MultiInference and HandleReloadConfigRequest are left out; gRPC answers UNIMPLEMENTED for them.
+Classify, Regress and MultiInference are left out; gRPC answers UNIMPLEMENTED for them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from google.protobuf import json_format
 
 from serving.artifact import DEFAULT_SIGNATURE
 from serving.errors import InvalidArgumentError
-from serving.protos import GetModelMetadataResponse, GetModelStatusResponse, PredictResponse, SignatureDefMap
+from serving.protos import (
+    GetModelMetadataResponse,
+    GetModelStatusResponse,
+    PredictResponse,
+    ReloadConfigResponse,
+    SignatureDefMap,
+)
 from serving.server import metadata
 from serving.server.grpc_request import read_feeds, read_output_filter, select_signature
 from serving.server.model import Servable
+from serving.server.models_config import read_models
 from serving.server.registry import ModelQuery, Registry
 from serving.server.tensors import fill_proto
 
@@ -78,6 +85,23 @@ class Service:
         """
         statuses = self.registry.list_statuses(_read_query(request))
         return json_format.Parse(metadata.write_statuses(statuses), GetModelStatusResponse())
+
+    def reload_config(self, request: Any) -> Any:
+        """ReloadConfigRequest to ReloadConfigResponse, once exactly the models of the request are loaded.
+
+        Raises:
+            InvalidArgumentError: no list of models, or one that cannot be served.
+            ServingError: a new model did not load, or a label is given to a version that is not loaded.
+        """
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise InvalidArgumentError(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+                "supported"
+            )
+        self.registry.configure(read_models(request.config.model_config_list))
+        response = ReloadConfigResponse()
+        response.status.SetInParent()
+        return response
 
 
 def _read_query(request: Any) -> ModelQuery:

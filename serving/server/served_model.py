@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from serving import artifact
 from serving.bookkeeping import read_standing
-from serving.errors import Code, ServingError
+from serving.errors import Code, InternalError, ServingError
 from serving.history import FILE as HISTORY
 from serving.server.model import Servable
 from serving.server.versions import ModelConfig, State, VersionPolicy, VersionStatus
@@ -116,10 +116,11 @@ class ServedModel:
         self._set(VersionStatus(version, State.LOADING))
         try:
             loaded = self._load(version, path)
-        except ServingError as error:
-            _logger.warning("version %d of %s failed to load: %s", version, self.config.base, error)
+        except Exception as error:
+            fault = error if isinstance(error, ServingError) else InternalError(f"{type(error).__name__}: {error}")
+            _logger.warning("version %d of %s failed to load: %s", version, self.config.base, fault, exc_info=True)
             self._refused = {**self._refused, version: stamp}
-            self._set(VersionStatus(version, State.END, error.code, error.message))
+            self._set(VersionStatus(version, State.END, fault.code, fault.message))
             return False
         warm_up(loaded, path)
         self._refused = {other: known for other, known in self._refused.items() if other != version}

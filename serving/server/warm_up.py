@@ -6,7 +6,6 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -25,7 +24,7 @@ _logger = logging.getLogger(__name__)
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_REQUESTS = 1000
-_HEADER_BYTES, _SUM_BYTES = 12, 4
+_LENGTH_BYTES, _SUM_BYTES = 8, 4
 
 
 def warm_up(servable: Servable, version: Path) -> None:
@@ -53,16 +52,24 @@ def read_records(file: Path) -> Iterator[bytes]:
     Raises:
         DataLossError: it is cut or altered. Without the library google_crc32c only lengths are checked.
     """
-    with file.open("rb") as stream:
-        while header := stream.read(_HEADER_BYTES):
-            _check(header, file)
-            (length,) = struct.unpack_from("<Q", header)
-            # not more than is there, whatever the length says
-            record = stream.read(min(length + _SUM_BYTES, file.stat().st_size))
-            if len(record) != length + _SUM_BYTES:
-                raise DataLossError(f"{file} is cut within a record")
-            _check(record, file)
-            yield record[:-_SUM_BYTES]
+    content = memoryview(file.read_bytes())
+    while content:
+        header, content = _take(content, _LENGTH_BYTES, file)
+        record, content = _take(content, int.from_bytes(header, "little"), file)
+        yield bytes(record)
+
+
+def _take(content: memoryview, size: int, file: Path) -> tuple[memoryview, memoryview]:
+    """Return the first bytes, which their checksum follows, and what comes after both."""
+    data, found, rest = content[:size], content[size : size + _SUM_BYTES], content[size + _SUM_BYTES :]
+    if len(found) < _SUM_BYTES:
+        raise DataLossError(f"{file} is cut within a record")
+    if google_crc32c is not None:
+        crc = google_crc32c.value(bytes(data))
+        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        if int.from_bytes(found, "little") != masked:
+            raise DataLossError(f"{file} was altered: the checksum of a record is another")
+    return data, rest
 
 
 def _ask(servable: Servable, record: bytes) -> None:
@@ -73,13 +80,3 @@ def _ask(servable: Servable, record: bytes) -> None:
         request = log.predict_log.request
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         servable.run(name, read_feeds(request.inputs, select_signature(servable.signatures, name).inputs))
-
-
-def _check(data: bytes, file: Path) -> None:
-    """Refuse what does not end with its own masked checksum."""
-    if google_crc32c is None:
-        return
-    crc = google_crc32c.value(data[:-_SUM_BYTES])
-    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    if data[-_SUM_BYTES:] != struct.pack("<I", masked):
-        raise DataLossError(f"{file} was altered: the checksum of a record is another")
