@@ -57,6 +57,15 @@ def test_labels_and_relative_folders(file, monkeypatch, tmp_path):
     assert models["b"] == ModelConfig(tmp_path / "models/b", VersionPolicy(1), {"stable": 42, "canary": 43})
 
 
+def test_the_documented_file_is_one(file):
+    page = Path(__file__).parents[2] / "docs" / "serving.md"
+    file.write_text(page.read_text("utf-8").split("```")[1])
+    models = ModelsFile(file).models
+    assert models["flights"].policy == VersionPolicy(0, frozenset({42, 43}))
+    assert models["flights"].labels == {"stable": 42, "canary": 43}
+    assert models["shop"].policy == VersionPolicy(2)
+
+
 M = MODEL.format(name="m", base="/m")
 WRONG = {
     "a model twice": ((M, M), r":4: Illegal to list model m multiple times in config list$"),
