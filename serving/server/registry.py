@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from serving.errors import Code, InvalidArgumentError, NotFoundError, ServingError
 from serving.server.model import Servable
@@ -52,12 +51,15 @@ class Registry:
         self._changing = threading.RLock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="version-poll", daemon=True)
-        self._want(models.models if isinstance(models, ModelsFile) else {n: ModelConfig(b) for n, b in models.items()})
+        if isinstance(models, ModelsFile):
+            self._want(models.models)
+        else:
+            self._want({name: ModelConfig(base) for name, base in models.items()})
 
     @property
-    def folders(self) -> Mapping[str, Path]:
-        """Where the versions of each model are."""
-        return MappingProxyType({name: model.config.base for name, model in self._models.items()})
+    def folders(self) -> dict[str, Path]:
+        """Where the versions of each model are, by its name."""
+        return {name: model.config.base for name, model in self._models.items()}
 
     def start(self) -> None:
         """Load what is wanted of each model, then watch for changes until `stop`."""

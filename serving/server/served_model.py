@@ -118,7 +118,8 @@ class ServedModel:
             loaded = self._load(version, path)
         except Exception as error:
             fault = error if isinstance(error, ServingError) else InternalError(f"{type(error).__name__}: {error}")
-            _logger.warning("version %d of %s failed to load: %s", version, self.config.base, fault, exc_info=True)
+            trace = fault is not error
+            _logger.warning("version %d of %s failed to load: %s", version, self.config.base, fault, exc_info=trace)
             self._refused = {**self._refused, version: stamp}
             self._set(VersionStatus(version, State.END, fault.code, fault.message))
             return False
