@@ -24,6 +24,7 @@ from serving.server.beside import create_beside
 from serving.server.inference import Exchange, Inference, Observer, Runner
 from serving.server.registry import Registry
 from serving.server.rest import Rest
+from serving.server.settings import Batching
 from serving.server.urls import Call, is_api, read_call
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -163,4 +164,4 @@ def _to_answer(error: ServingError) -> Answer:
 
 def create_app(registry: Registry, observers: Sequence[Observer] = ()) -> RestApplication:
     """The ASGI application over the models of `registry`."""
-    return RestApplication(Rest(registry), Batcher(), observers, create_beside(registry))
+    return RestApplication(Rest(registry), Batcher(Batching()), observers, create_beside(registry))

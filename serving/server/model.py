@@ -25,6 +25,10 @@ class Servable(Protocol):
     def signatures(self) -> Mapping[str, Signature]:
         """What can be run, by name."""
 
+    @property
+    def is_row_wise(self) -> bool:
+        """Whether each row's answer depends on that row alone, so that requests may share a batch."""
+
     def run(self, signature_name: str, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run one signature: an array for each input gives an array for each output."""
 
@@ -36,6 +40,8 @@ class SavedModel:
         self.version = version
         self.signatures: Mapping[str, Signature] = read_signatures(path)
         check_operations(path)
+        # what Penstock exports is
+        self.is_row_wise = (path / "assets.extra" / "spec.json").is_file()
         self._session = Session(path)
 
     def run(self, signature_name: str, feeds: Mapping[str, Array]) -> dict[str, Array]:
