@@ -27,6 +27,7 @@ _FILES = {
     "GetModelStatusResponse": "tensorflow_serving/apis/get_model_status.proto",
     "Input": "tensorflow_serving/apis/input.proto",
     "ModelServerConfig": "tensorflow_serving/config/model_server_config.proto",
+    "ModelSpec": "tensorflow_serving/apis/model.proto",
     "MultiInferenceRequest": "tensorflow_serving/apis/inference.proto",
     "MultiInferenceResponse": "tensorflow_serving/apis/inference.proto",
     "PredictRequest": "tensorflow_serving/apis/predict.proto",
@@ -36,6 +37,7 @@ _FILES = {
     "RegressionResponse": "tensorflow_serving/apis/regression.proto",
     "ReloadConfigRequest": "tensorflow_serving/apis/model_management.proto",
     "ReloadConfigResponse": "tensorflow_serving/apis/model_management.proto",
+    "SignatureDef": "tensorflow/core/protobuf/meta_graph.proto",
     "SignatureDefMap": "tensorflow_serving/apis/get_model_metadata.proto",
     "TensorProto": "tensorflow/core/framework/tensor.proto",
 }

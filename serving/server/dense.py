@@ -121,6 +121,11 @@ def is_base64_object(value: object) -> bool:
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
+def name_type(value: object) -> str:
+    """RapidJSON's name of a JSON value's type: `Null`, `True`, `False`, `Number`, `String`, `Array` or `Object`."""
+    return str(value) if isinstance(value, bool) else _JSON_TYPES.get(type(value), type(value).__name__)
+
+
 def _get_kind(dtype: str, value: object) -> _Kind:
     if dtype not in _KINDS:
         raise UnimplementedError(f"Conversion of JSON Value: {describe(value)} to type: {dtype}")
@@ -208,7 +213,7 @@ def _check_leaf(value: object, level: int, shape: Shape, kind: _Kind) -> None:
             raise InvalidArgumentError("Unable to base64 decode")
     elif type(value) not in kind.types or _is_out_of_range(value, kind):
         raise InvalidArgumentError(
-            f"JSON Value: {describe(value)} Type: {_name_type(value)} is not of expected type: {kind.name}"
+            f"JSON Value: {describe(value)} Type: {name_type(value)} is not of expected type: {kind.name}"
         )
 
 
@@ -217,7 +222,3 @@ def _is_out_of_range(value: Any, kind: _Kind) -> bool:
         return False
     limits = np.iinfo(kind.wide)
     return not limits.min <= value <= limits.max
-
-
-def _name_type(value: object) -> str:
-    return str(value) if isinstance(value, bool) else _JSON_TYPES.get(type(value), type(value).__name__)

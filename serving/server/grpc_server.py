@@ -12,7 +12,15 @@ from typing import Any
 import grpc
 
 from serving.errors import InternalError, ServingError, UnavailableError
-from serving.protos import GetModelMetadataRequest, GetModelStatusRequest, PredictRequest, ReloadConfigRequest
+from serving.protos import (
+    ClassificationRequest,
+    GetModelMetadataRequest,
+    GetModelStatusRequest,
+    MultiInferenceRequest,
+    PredictRequest,
+    RegressionRequest,
+    ReloadConfigRequest,
+)
 from serving.server.admin import check_admin, read_peer
 from serving.server.grpc_service import Service
 from serving.server.health import Health
@@ -72,6 +80,9 @@ def _create_handlers(service: Service) -> tuple[Any, ...]:
     methods = {
         "PredictionService": {
             "Predict": _handle(service.predict, PredictRequest),
+            "Classify": _handle(service.classify, ClassificationRequest),
+            "Regress": _handle(service.regress, RegressionRequest),
+            "MultiInference": _handle(service.multi_inference, MultiInferenceRequest),
             "GetModelMetadata": _handle(service.get_metadata, GetModelMetadataRequest),
         },
         "ModelService": {

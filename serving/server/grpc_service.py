@@ -1,7 +1,4 @@
-"""TensorFlow Serving's gRPC API over the models that REST answers for: what each method answers, in its words.
-
-Classify, Regress and MultiInference are left out; gRPC answers UNIMPLEMENTED for them.
-"""
+"""TensorFlow Serving's gRPC API over the models that REST answers for: what each method answers, in its words."""
 
 from __future__ import annotations
 
@@ -15,15 +12,18 @@ from serving.errors import InvalidArgumentError
 from serving.protos import (
     GetModelMetadataResponse,
     GetModelStatusResponse,
+    ModelSpec,
     PredictResponse,
     ReloadConfigResponse,
     SignatureDefMap,
 )
-from serving.server import metadata
+from serving.server import grpc_examples, metadata
 from serving.server.grpc_request import read_feeds, read_output_filter, select_signature
+from serving.server.inference import Inference
 from serving.server.model import Servable
 from serving.server.models_config import read_models
 from serving.server.registry import ModelQuery, Registry
+from serving.server.results import Method
 from serving.server.tensors import fill_proto
 
 _SIGNATURE_FIELD = "signature_def"
@@ -55,6 +55,32 @@ class Service:
         for output in wanted:
             fill_proto(response.outputs[output], outputs[output])
         return response
+
+    def classify(self, request: Any) -> Any:
+        """ClassificationRequest to ClassificationResponse.
+
+        Raises:
+            InvalidArgumentError: no model named, unknown or unfit signature, no examples, outputs that are no classes.
+            NotFoundError: unknown model or version.
+            ServingError: what TensorFlow says of the run.
+        """
+        return self._answer_examples(request, "classify")
+
+    def regress(self, request: Any) -> Any:
+        """RegressionRequest to RegressionResponse; raises what `classify` does."""
+        return self._answer_examples(request, "regress")
+
+    def multi_inference(self, request: Any) -> Any:
+        """MultiInferenceRequest to MultiInferenceResponse.
+
+        Raises:
+            InvalidArgumentError: no task, or any of the faults of `classify` in one.
+            NotFoundError: unknown model or version.
+            UnimplementedError: a task of another method.
+            ServingError: what TensorFlow says of a run.
+        """
+        servable = self.registry.find(_read_spec(request.tasks[0].model_spec if request.tasks else ModelSpec()))
+        return grpc_examples.join([_run(each) for each in grpc_examples.prepare_tasks(request, servable)])
 
     def get_metadata(self, request: Any) -> Any:
         """GetModelMetadataRequest to GetModelMetadataResponse.
@@ -103,11 +129,22 @@ class Service:
         response.status.SetInParent()
         return response
 
+    def _answer_examples(self, request: Any, method: Method) -> Any:
+        servable = self.registry.find(_read_query(request))
+        return _run(grpc_examples.prepare(request, servable, method))
+
+
+def _run(inference: Inference) -> Any:
+    return inference.write(inference.servable.run(inference.signature_name, inference.feeds))
+
 
 def _read_query(request: Any) -> ModelQuery:
     if not request.HasField("model_spec"):
         raise InvalidArgumentError("Missing ModelSpec")
-    spec = request.model_spec
+    return _read_spec(request.model_spec)
+
+
+def _read_spec(spec: Any) -> ModelQuery:
     if not spec.name:
         raise InvalidArgumentError("ModelSpec has no name specified.")
     version = spec.version.value if spec.HasField("version") else None

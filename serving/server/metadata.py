@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from google.protobuf import json_format
 
 from serving.artifact import Signature, TensorSpec
+from serving.protos import SignatureDef
 from serving.server.model import Servable
 from serving.server.versions import VersionStatus
 
@@ -31,6 +33,11 @@ def write_signatures(servable: Servable) -> bytes:
     """The JSON form of a SignatureDefMap."""
     signatures = {key: _to_signature(signature) for key, signature in servable.signatures.items()}
     return orjson.dumps({"signature_def": signatures})
+
+
+def describe_signature(signature: Signature) -> str:
+    """The text form of a SignatureDef, for messages."""
+    return str(json_format.ParseDict(_to_signature(signature), SignatureDef()))
 
 
 def _to_status(status: VersionStatus) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from serving.errors import UnimplementedError
-from serving.server import json_body, metadata
+from serving.server import json_body, metadata, results
 from serving.server.answer import write_answer
+from serving.server.examples import read_examples
 from serving.server.inference import Inference
 from serving.server.registry import ModelQuery, Registry
 from serving.server.request import read_predict_request, read_signature_name, select_signature
@@ -27,9 +27,9 @@ class Rest:
             call: one of predict, classify and regress.
             body: as sent, after inflation.
         """
-        if call.method == "predict":
-            return self._prepare_predict(call.query, body)
-        raise UnimplementedError(f"This server does not offer the method {call.method}")
+        if call.method == "classify" or call.method == "regress":
+            return self._prepare_examples(call.method, call.query, body)
+        return self._prepare_predict(call.query, body)
 
     def describe(self, method: Method, query: ModelQuery) -> bytes:
         """The body of a status or metadata answer."""
@@ -44,3 +44,12 @@ class Rest:
         signature = select_signature(servable.signatures, signature_name)
         predict = read_predict_request(document, signature)
         return Inference(servable, signature_name, predict.feeds, partial(write_answer, layout=predict.layout))
+
+    def _prepare_examples(self, method: results.Method, query: ModelQuery, body: bytes) -> Inference:
+        document = json_body.parse_object(body)
+        signature_name = read_signature_name(document)
+        examples = read_examples(document)
+        servable = self.registry.find(query)
+        signature = results.select_signature(servable.signatures, signature_name, method)
+        write = partial(results.write_body, method=method, signature=signature, rows=len(examples))
+        return Inference(servable, signature_name, {results.INPUT: examples}, write)
