@@ -59,14 +59,18 @@ def _fill(feature: Any, name: str, values: list[Any]) -> None:
         first = first or kind
         if kind != first:
             raise InvalidArgumentError(f"Unexpected element type in feature: {name} expecting type: {first}")
-        if kind == "int64":
-            if value > _MAX_INT64:
-                raise InvalidArgumentError(f"Feature: {name} has uint64 element. Only int64 is supported.")
-            feature.int64_list.value.append(value)
-        elif kind == "float":
-            feature.float_list.value.append(float(value))
-        else:
-            feature.bytes_list.value.append(value.encode() if type(value) is str else convert(value, "string")[()])
+        _append(feature, kind, name, value)
+
+
+def _append(feature: Any, kind: str, name: str, value: Any) -> None:
+    if kind == "float":
+        feature.float_list.value.append(float(value))
+    elif kind == "bytes":
+        feature.bytes_list.value.append(value.encode() if type(value) is str else convert(value, "string")[()])
+    elif value <= _MAX_INT64:
+        feature.int64_list.value.append(int(value))
+    else:
+        raise InvalidArgumentError(f"Feature: {name} has uint64 element. Only int64 is supported.")
 
 
 def _find_kind(value: object) -> str | None:

@@ -44,6 +44,40 @@ class FakeModel:
         return self.respond(feeds)
 
 
+EXAMPLES = {"inputs": "string"}
+CLASSES = {"classes": "string", "scores": "float"}
+
+
+def _judge(feeds: Arrays) -> dict[str, Any]:
+    """Two classes and a number for each example."""
+    numbers = np.arange(len(feeds["inputs"]), dtype=np.float32)
+    return {
+        "classes": np.array([["größe".encode(), b'a"/b']] * len(numbers), np.object_),
+        "scores": np.stack([numbers, numbers + np.float32(0.1)], axis=1),
+        "outputs": numbers / 4,
+    }
+
+
+def _misjudge(**outputs: Any) -> FakeModel:
+    """Answers as it should, but for these outputs."""
+    return FakeModel(signatures=JUDGING, respond=lambda feeds: _judge(feeds) | outputs)
+
+
+JUDGING = {
+    "classify": _signature(EXAMPLES, CLASSES),
+    "regress": _signature(EXAMPLES, {"outputs": "float"}),
+    "labels": _signature(EXAMPLES, {"classes": "string"}),
+    "scores": _signature(EXAMPLES, {"scores": "float"}),
+    "beside": _signature(EXAMPLES, {"scores": "float", "y": "float"}),
+    "double": _signature(EXAMPLES, {"scores": "double"}),
+    "doubled": _signature(EXAMPLES, {"outputs": "double"}),
+    "numbers": _signature(EXAMPLES, {"classes": "float"}),
+    "three": _signature(EXAMPLES, {**CLASSES, "y": "float"}),
+    "neither": _signature(EXAMPLES, {"y": "float"}),
+    "x": _signature({"x": "string"}, {"y": "float"}),
+    "serving_default": _signature({"a": "float", "b": "string"}, {"y": "float"}),
+}
+
 FAKES = {
     "m": FakeModel(),
     "two": FakeModel(
@@ -55,6 +89,10 @@ FAKES = {
     "unbatched": FakeModel(respond=lambda feeds: {"a": feeds["x"], "b": np.zeros(1, np.float32)}),
     "faulty": FakeModel(respond=lambda _: {}["no such key"]),
     "a/b c": FakeModel(),
+    "judge": FakeModel(signatures=JUDGING, respond=_judge),
+    "flat": _misjudge(scores=np.zeros(2, np.float32), outputs=np.float32(1)),
+    "longer": _misjudge(classes=np.array([[b"a"]] * 3), outputs=np.zeros((3, 1), np.float32)),
+    "wider": _misjudge(scores=np.zeros((2, 3), np.float32), outputs=np.zeros((2, 3), np.float32)),
 }
 
 

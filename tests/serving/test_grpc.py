@@ -319,19 +319,11 @@ def test_status_is_that_of_rest(fakes):
     assert (served.version, served.State.Name(served.state)) == (2, "AVAILABLE")
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        "PredictionService/Classify",
-        "PredictionService/Regress",
-        "PredictionService/MultiInference",
-    ],
-)
-def test_what_is_not_offered_is_unimplemented(fakes, method):
+def test_what_is_not_offered_is_unimplemented(fakes):
     import grpc
 
     with pytest.raises(grpc.RpcError) as caught:
-        fakes.call(method, b"")
+        fakes.call("SessionService/SessionRun", b"")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 

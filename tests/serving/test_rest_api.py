@@ -142,10 +142,6 @@ def test_dtype_that_json_cannot_carry_is_501(ask):
     assert (response.status_code, response.json()) == (501, {"error": "Conversion of JSON Value: 1 to type: half"})
 
 
-def test_classify_is_501(ask):
-    assert ask("POST", "/v1/models/m:classify", content="{}").status_code == 501
-
-
 def test_fault_of_the_server_is_500_without_details(ask):
     response = ask("POST", "/v1/models/faulty:predict", content='{"instances": [1]}')
     assert (response.status_code, response.json()) == (

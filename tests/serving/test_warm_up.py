@@ -62,12 +62,34 @@ def write(tmp_path):
     return write_requests
 
 
-def test_predict_requests_are_asked_and_others_passed_over(write):
+def test_predict_requests_are_asked_and_session_runs_passed_over(write):
     other = PredictionLog()
-    other.classify_log.request.model_spec.name = "m"
+    other.session_run_log.request.model_spec.name = "m"
     model = Model()
     warm_up(model, write(frame(log([1, 2]), other.SerializeToString(), log([3], "serving_default"))))
     assert model.asked == [("serving_default", [1, 2]), ("serving_default", [3])]
+
+
+def test_requests_with_examples_are_asked_too(registry, write):
+    judge, asked = registry.list_models()["judge"].latest, []
+    logs = [PredictionLog() for _ in range(3)]
+    requests = [logs[0].classify_log.request, logs[1].regress_log.request, logs[2].multi_inference_log.request]
+    for request in requests:
+        request.input.example_list.examples.add()
+    for asker, signature in ((requests[0], "classify"), (requests[1], "regress")):
+        asker.model_spec.signature_name = signature
+    for signature, method in (("scores", "classify"), ("regress", "regress")):
+        task = requests[2].tasks.add(method_name=f"tensorflow/serving/{method}")
+        task.model_spec.name, task.model_spec.signature_name = "judge", signature
+
+    class Watching:
+        version, signatures = 1, judge.signatures
+
+        def run(self, name, feeds):
+            asked.append((name, feeds["inputs"].tolist()))
+
+    warm_up(Watching(), write(frame(*(each.SerializeToString() for each in logs))))
+    assert asked == [("classify", [b""]), ("regress", [b""]), ("scores", [b""]), ("regress", [b""])]
 
 
 def test_no_more_than_a_thousand_are_asked(write):
