@@ -29,14 +29,15 @@ def export_model(
     """Write the SavedModel of `network` behind its transform graph to `folder`.
 
     Signatures: `serving_default` (named raw inputs, each `[batch]`), `examples` (serialized tf.Example, `[batch]
-    string`) and `transform_features` (raw inputs to transformed columns). A missing value is NaN or the empty
-    string in a named input, and an absent feature in an example.
+    string`), `transform_features` (raw inputs to transformed columns) and, by the target, `classify` or `regress`
+    (serialized tf.Example to what TensorFlow Serving's method of that name answers). A missing value is NaN or the
+    empty string in a named input, and an absent feature in an example.
     """
     import json
 
     import tensorflow as tf
 
-    inputs = spec.inputs
+    inputs, target = spec.inputs, target_kind(spec.inputs.target)
     layer = transform.transform_features_layer()
     module = tf.Module(name="penstock")
     # tf.saved_model.save of the Keras 3 model itself does not load in TF's C++ runtime; its variables and functions do
@@ -44,16 +45,19 @@ def export_model(
     module.transform_layer = layer
 
     def predict(raw: "Tensors") -> "Tensors":
-        answers: Tensors = target_kind(inputs.target).answers(network(layer(raw), training=False), facts)
+        answers: Tensors = target.answers(network(layer(raw), training=False), facts)
         return answers
 
+    parsed = _parsed(predict, inputs)
     signatures = {
         "serving_default": _named(predict, inputs),
-        "examples": _parsed(predict, inputs),
+        "examples": parsed,
         "transform_features": _named(lambda raw: dict(layer(raw)), inputs),
     }
+    if target.METHOD:
+        signatures[target.METHOD] = _judged(parsed, lambda answers: target.results(answers, facts))
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    _restore_names(folder, inputs)
+    _finish_signatures(folder, inputs, target.METHOD)
     (folder / SPEC_FILE).parent.mkdir(exist_ok=True)
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=2), "utf-8")
     (folder / WEIGHTS_FILE).write_text(json.dumps([variable.path for variable in network.variables]), "utf-8")
@@ -102,18 +106,37 @@ def _parsed(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
     return parsed.get_concrete_function()
 
 
-def _restore_names(folder: Path, inputs: InputSpec) -> None:
-    """Give the named inputs the columns' own names in the SavedModel's signatures: Python allows identifiers only."""
+def _judged(parsed: Any, results: "Callable[[Tensors], Tensors]") -> Any:
+    """Trace `results` of what `parsed` answers; its graph is called, not copied."""
+    import tensorflow as tf
+
+    # TensorFlow Serving looks for an input of this name
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def judged(examples: "tf.Tensor") -> "Tensors":
+        return results(parsed(examples))
+
+    return judged.get_concrete_function()
+
+
+def _finish_signatures(folder: Path, inputs: InputSpec, method: str | None) -> None:
+    """Write into the SavedModel what `tf.saved_model.save` can't.
+
+    The named inputs get the columns' own names: Python allows identifiers only. The signature for `method` says so:
+    TensorFlow says predict of each.
+    """
     from tensorflow.core.protobuf import saved_model_pb2
 
     renamed = {safe_name(name): name for name in inputs.columns if safe_name(name) != name}
-    if not renamed:
+    if not (renamed or method):
         return
     file = folder / "saved_model.pb"
     model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    for signature in model.meta_graphs[0].signature_def.values():
+    signatures = model.meta_graphs[0].signature_def
+    for signature in signatures.values():
         for safe in renamed.keys() & set(signature.inputs):
             signature.inputs[renamed[safe]].CopyFrom(signature.inputs.pop(safe))
+    if method:
+        signatures[method].method_name = f"tensorflow/serving/{method}"
     file.write_bytes(model.SerializeToString())
 
 

@@ -1,5 +1,6 @@
 """Targets: one file each; the file's name is the target's `kind:` in the YAML."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
 
 Labels = Literal["binary", "multiclass", "regression"]
+Method = Literal["classify", "regress"]
 
 
 class LabelFacts(NamedTuple):
@@ -45,6 +47,9 @@ class TargetKind(Protocol):
     VOCABULARY: str | None
     """Name of tf.Transform's vocabulary of the label's classes; None for a label that is a number."""
 
+    METHOD: Method | None
+    """Which of TensorFlow Serving's methods beside predict gives the answers; it names the signature of `results`."""
+
     ITEMS: bool
     """Whether the label is an item out of many, which has a tower of its own (models/items.py)."""
 
@@ -79,8 +84,27 @@ class TargetKind(Protocol):
         Of ITEMS the prediction is what `models.items.retriever` answers.
         """
 
+    def results(self, answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+        """Return the answers as the METHOD has them.
+
+        classify: `classes`, `[batch, any] string`, and their `scores`, `[batch, any] float32`; regress: `outputs`,
+        `[batch] float32`; {} without a METHOD.
+        """
+
     def evaluated(self, labels: "np.ndarray[Any, Any]", params: Any, facts: LabelFacts) -> "np.ndarray[Any, Any]":
         """Return raw labels (text as str, missing as None) in the form that the METRICS compare with `predicted`."""
 
     def predicted(self, answers: "dict[str, np.ndarray[Any, Any]]", facts: LabelFacts) -> "np.ndarray[Any, Any]":
         """Return, of a client's answers, what is evaluated: numbers, `[rows]` or `[rows, any]`."""
+
+
+def score_classes(names: Sequence[str], scores: "tf.Tensor") -> "dict[str, tf.Tensor]":
+    """Return the results of classify where every row has the same classes.
+
+    Args:
+        names: of the classes.
+        scores: `[batch, classes] float32`.
+    """
+    import tensorflow as tf
+
+    return {"classes": tf.broadcast_to(tf.constant(names, tf.string), tf.shape(scores)), "scores": scores}

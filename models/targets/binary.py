@@ -7,7 +7,7 @@ from pydantic import PositiveFloat
 from models.losses import ClassLoss, binary_loss, class_weights
 from models.raw import to_number
 from models.settings import Settings
-from models.targets import LabelFacts
+from models.targets import LabelFacts, score_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ METRICS = (
 )
 WATCHED = ("auc",)
 VOCABULARY = None
+METHOD = "classify"
 ITEMS = False
 
 
@@ -94,6 +95,14 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
     import tensorflow as tf
 
     return {"probability": tf.clip_by_value(prediction[:, 0], 1e-6, 1 - 1e-6)}
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return the classes "0" and "1", as TensorFlow's own binary classifiers do; "1" is the positive class."""
+    import tensorflow as tf
+
+    positive = answers["probability"]
+    return score_classes(("0", "1"), tf.stack([1 - positive, positive], axis=1))
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LABELS = "multiclass"
 METRICS = ("macro_auc", "micro_f1", "micro_precision", "micro_recall", "label_log_loss", "exact_match", "example_count")
 VOCABULARY = "label_names"
+METHOD = "classify"
 ITEMS = False
 WATCHED = ("auc",)
 
@@ -94,6 +95,11 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
     import tensorflow as tf
 
     return {"labels": tf.broadcast_to(tf.constant(facts.classes), tf.shape(prediction)), "probabilities": prediction}
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return all labels with their probabilities, by label id."""
+    return {"classes": answers["labels"], "scores": answers["probabilities"]}
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

@@ -7,7 +7,7 @@ from pydantic import PositiveFloat
 from models.losses import ClassLoss, class_loss, class_weights
 from models.raw import to_text
 from models.settings import Settings
-from models.targets import LabelFacts
+from models.targets import LabelFacts, score_classes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,7 @@ LABELS = "multiclass"
 METRICS = ("class_accuracy", "macro_f1", "class_log_loss", "example_count")
 WATCHED = ("accuracy",)
 VOCABULARY = "label_classes"
+METHOD = "classify"
 ITEMS = False
 
 
@@ -73,6 +74,11 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
 
     names = tf.constant(facts.classes, tf.string)
     return {"label": tf.gather(names, tf.argmax(prediction, axis=1)), "probabilities": prediction}
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return all classes with their probabilities, by class id."""
+    return score_classes(facts.classes, answers["probabilities"])
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

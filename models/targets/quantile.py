@@ -18,6 +18,7 @@ LABELS = "regression"
 METRICS = ("pinball", "coverage", "interval_width", "example_count")
 WATCHED = ("coverage",)
 VOCABULARY = None
+METHOD = None
 ITEMS = False
 
 
@@ -86,6 +87,11 @@ def watch(params: Params) -> list[Any]:
 def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
     """Return `quantiles`, `[batch, quantiles] float32`, rising, in the label's unit."""
     return {"quantiles": prediction}
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return nothing: regress has room for one number."""
+    return {}
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

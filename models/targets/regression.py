@@ -17,6 +17,7 @@ LABELS = "regression"
 METRICS = ("rmse", "mae", "mape", "r2", "mse", "example_count")
 WATCHED = ("rmse",)
 VOCABULARY = None
+METHOD = "regress"
 ITEMS = False
 LARGEST_EXPONENT = 80.0
 """exp of it is still a float32."""
@@ -79,6 +80,11 @@ def watch(params: Params) -> list[Any]:
 def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]":
     """Return `value`, `[batch] float32`, in the label's unit."""
     return {"value": prediction[:, 0]}
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return the number."""
+    return {"outputs": answers["value"]}
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

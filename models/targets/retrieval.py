@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LABELS = "multiclass"
 METRICS = ("recall_at_10", "ndcg_at_10", "recall_at_k", "ndcg_at_k", "example_count")
 VOCABULARY = "label_items"
+METHOD = "classify"
 ITEMS = True
 WATCHED = ("batch_recall_at_10",)
 
@@ -98,6 +99,11 @@ def answers(prediction: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str,
         "items": tf.gather(tf.constant(facts.classes, tf.string), prediction["ids"]),
         "scores": prediction["scores"],
     }
+
+
+def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
+    """Return the items, the best first, with their cosines."""
+    return {"classes": answers["items"], "scores": answers["scores"]}
 
 
 def evaluated(labels: "np.ndarray[Any, Any]", params: Params, facts: LabelFacts) -> "np.ndarray[Any, Any]":

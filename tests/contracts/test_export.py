@@ -14,7 +14,7 @@ import pytest
 
 from models.discovery import discover
 from models.raw import safe_name
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
 
 pytestmark = pytest.mark.tensorflow
 
@@ -123,10 +123,12 @@ def test_a_few_steps_lower_the_loss(model: Any) -> None:
 
 def test_the_signatures_have_the_names_of_the_columns(model: Any) -> None:
     found = signatures(model.folder)
+    method = target_kind(model.inputs.target).METHOD
     assert {name for name in found if not name.startswith("__")} == {
         "serving_default",
         "examples",
         "transform_features",
+        *([method] if method else []),
     }
     for signature in ("serving_default", "transform_features"):
         inputs = found[signature].inputs
