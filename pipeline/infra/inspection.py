@@ -1,10 +1,10 @@
 """What can be said of a SavedModel without loading it: files, operations, signatures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from models.reference import Reference
-from models.spec import ModelSpec
+from models.spec import ModelSpec, target_kind
 from pipeline.requests import EXAMPLES
 from serving.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec, read_signatures
 from serving.errors import ServingError
@@ -12,6 +12,7 @@ from serving.operations import check_operations
 
 MB = 1_000_000
 DTYPES = {"bytes": "string", "int": "double", "float": "float"}
+RESULTS = {"classify": ("classes", "scores"), "regress": ("outputs",)}
 
 
 def size_mb(folder: Path) -> float:
@@ -41,19 +42,25 @@ def _missing_assets(folder: Path, reference: Reference) -> Iterator[str]:
 
 
 def _wrong_signatures(signatures: Mapping[str, Signature], spec: ModelSpec, reference: Reference) -> Iterator[str]:
-    inputs = spec.inputs
-    shapes = {name: (-1, -1) if name in inputs.lengths else (-1,) for name in inputs.columns}
-    asked = {name: TensorSpec("", DTYPES[inputs.types[name]], shape) for name, shape in shapes.items()}
-    for name, expected in {DEFAULT_SIGNATURE: asked, EXAMPLES: {EXAMPLES: TensorSpec("", "string", (-1,))}}.items():
+    for name, (takes, gives) in _expected(spec, reference).items():
         signature = signatures.get(name, Signature({}, {}, ""))
         sides = (
-            ("inputs", signature.inputs, {key: _words(tensor) for key, tensor in expected.items()}),
-            ("outputs", signature.outputs, dict.fromkeys(reference.answers, "")),
+            ("inputs", signature.inputs, {key: _words(tensor) for key, tensor in takes.items()}),
+            ("outputs", signature.outputs, dict.fromkeys(gives, "")),
         )
         for side, found, wanted in sides:
             given = {key: _words(tensor) if wanted.get(key) else "" for key, tensor in found.items()}
             if given != wanted:
                 yield f"wrong signature: {name} has the {side} {_list(given)}, expected {_list(wanted)}"
+
+
+def _expected(spec: ModelSpec, reference: Reference) -> dict[str, tuple[dict[str, TensorSpec], Iterable[str]]]:
+    """Return inputs and names of outputs of each signature."""
+    inputs, method, serialized = spec.inputs, target_kind(spec.inputs.target).METHOD, TensorSpec("", "string", (-1,))
+    shapes = {name: (-1, -1) if name in inputs.lengths else (-1,) for name in inputs.columns}
+    asked = {name: TensorSpec("", DTYPES[inputs.types[name]], shape) for name, shape in shapes.items()}
+    answering = {DEFAULT_SIGNATURE: (asked, reference.answers), EXAMPLES: ({EXAMPLES: serialized}, reference.answers)}
+    return answering | ({method: ({"inputs": serialized}, RESULTS[method])} if method else {})
 
 
 def _words(tensor: TensorSpec) -> str:
