@@ -87,6 +87,14 @@ def test_the_body_has_a_result_for_each_row(model: Any, served: Any, method: str
     assert {len(row) for row in found if isinstance(row, list)} == width
 
 
+def test_the_graph_that_reads_examples_is_there_once(model: Any, method: str) -> None:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph = SavedModel.FromString((model.folder / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
+    operations = [node.op for function in graph.library.function for node in function.node_def]
+    assert len([one for one in operations if one.startswith("ParseExample")]) == 1
+
+
 def test_no_examples_have_no_results(served: Any, method: str) -> None:
     results = served.run(method, {"inputs": np.empty(0, object)})
     assert {len(values) for values in results.values()} == {0}
