@@ -322,19 +322,25 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     name: Annotated[str | None, typer.Option(help="The model's name; left out, the problem's or the folder's.")] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks for new versions.", min=0.01)] = 1.0,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML with limits, token, TLS, metrics, request log, ...: docs/operating.md.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the pushed model over TensorFlow Serving's REST and gRPC API; new versions are loaded as they appear."""
     from pipeline.console import hold_stderr
+    from pipeline.yaml_file import load_as
     from serving.server.run import Ports
     from serving.server.run import serve as serve_models
+    from serving.server.settings import ServerSettings
 
+    settings = load_as(config, ServerSettings) if config else ServerSettings()
     base = target if target.is_dir() else _load(target)[1].serving
     model = name or base.resolve().name
 
     def announce(taken: Ports) -> None:
         release()
-        url = f"http://{host}:{taken.rest}"
+        url = f"{'https' if settings.tls else 'http'}://{host}:{taken.rest}"
         grpc = None if taken.grpc is None else f"{host}:{taken.grpc}"
         if as_json:
             _print_json_line({"url": url, "model": model} | ({"grpc": grpc} if grpc else {}))
@@ -343,7 +349,7 @@ def serve(
             typer.echo(f"serving {model} at {url}/v1/models/{model}:predict{also}   (Ctrl-C stops)")
 
     with hold_stderr() as release:
-        serve_models({model: base}, host, Ports(port, grpc_port), announce, poll)
+        serve_models({model: base}, host, Ports(port, grpc_port), announce, poll, settings)
 
 
 def _print_json_line(content: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 ServingError
  ├── InvalidArgumentError       400  the request is wrong
- │    └── PayloadTooLargeError  413  ... in that its body is too large
+ │    ├── PayloadTooLargeError  413  ... in that its body is too large
+ │    └── BodyTimeoutError      408  ... in that its body did not arrive in time
+ ├── UnauthenticatedError       401  no token, or a wrong one
+ ├── PermissionDeniedError      403  not from there
  ├── NotFoundError              404  no such model or version
  ├── InternalError              500  a fault of the server or of the model
  ├── DataLossError              500  a pushed version that cannot be read
@@ -100,6 +103,27 @@ class PayloadTooLargeError(InvalidArgumentError):
         return 413
 
 
+class BodyTimeoutError(InvalidArgumentError):
+    """The body of the request did not arrive in time."""
+
+    @property
+    def http_status(self) -> int:
+        """408, which no canonical code maps to."""
+        return 408
+
+
+class UnauthenticatedError(ServingError):
+    """The request carries no token, or a wrong one."""
+
+    default_code = Code.UNAUTHENTICATED
+
+
+class PermissionDeniedError(ServingError):
+    """Not from this address."""
+
+    default_code = Code.PERMISSION_DENIED
+
+
 class NotFoundError(ServingError):
     """No such model, or no such version of it."""
 
@@ -150,6 +174,8 @@ _BY_CODE: dict[Code, type[ServingError]] = {
     kind.default_code: kind
     for kind in (
         InvalidArgumentError,
+        UnauthenticatedError,
+        PermissionDeniedError,
         NotFoundError,
         InternalError,
         DataLossError,

@@ -30,20 +30,28 @@ _OPTIONS = (
 class GrpcServer:
     """A server that holds its port from the start, and answers once it is given the models."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, access: Any = None, credentials: Any = None) -> None:
         """Listen.
 
         Args:
             host: address to listen on.
             port: TCP port; 0 takes a free one.
+            access: an interceptor that may refuse a call before it is answered.
+            credentials: TLS; without them the port is in clear text.
 
         Raises:
             UnavailableError: the address cannot be listened on.
         """
-        self._server = grpc.server(ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"), options=_OPTIONS)
+        threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
+        self._server = grpc.server(threads, interceptors=[access] if access else None, options=_OPTIONS)
         self._drained: threading.Event | None = None
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self.port: int = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            self.port: int = (
+                self._server.add_secure_port(address, credentials)
+                if credentials
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError as error:
             raise UnavailableError(f"Cannot listen on port {port} of {host}: {error}") from error
 

@@ -40,6 +40,7 @@ class Exchange:
         outputs: None unless the model ran.
         code: OK, or that of the error.
         seconds: from the first byte read to the answer.
+        run_seconds: of these, what the model took.
     """
 
     api: Api
@@ -49,6 +50,7 @@ class Exchange:
     outputs: Outputs | None = None
     code: Code = Code.OK
     seconds: float = 0.0
+    run_seconds: float = 0.0
 
 
 class Observer(Protocol):

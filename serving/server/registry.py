@@ -172,6 +172,15 @@ class Registry:
             raise NotFoundError(missing)
         return statuses
 
+    @property
+    def bases(self) -> dict[str, Path]:
+        """The folder of versions of each model, by name."""
+        return {name: model.base for name, model in self._models.items()}
+
+    def list_labels(self, _: str) -> dict[str, int]:
+        """The version that each label of a model names."""
+        return {}
+
     def list_unavailable(self) -> list[str]:
         """The names of the models that have no version loaded."""
         return [name for name, model in self._models.items() if model.current is None]

@@ -18,7 +18,10 @@ import uvicorn
 from serving.errors import PortInUseError, UnavailableError
 from serving.server import model
 from serving.server.app import create_app
+from serving.server.extras import Extras
+from serving.server.protocol import create_protocol
 from serving.server.registry import Registry
+from serving.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from serving.server.grpc_server import GrpcServer
@@ -45,6 +48,7 @@ def serve(
     ports: Ports,
     on_ready: Callable[[Ports], None],
     poll_s: float = POLL_S,
+    settings: ServerSettings | None = None,
 ) -> None:
     """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
@@ -56,29 +60,35 @@ def serve(
         ports: where REST and gRPC answer.
         on_ready: called once with the ports taken when requests are answered.
         poll_s: seconds between looks for newer versions.
+        settings: limits, token, TLS, metrics, request log, ...
 
     Raises:
+        InvalidArgumentError: the token, the certificate or its key cannot be read.
         PortInUseError: another process listens on a port; known before any model is loaded.
         UnavailableError: the address cannot be listened on, or versions are there but not one loads.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, ports.rest))
-        grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc)))
-        registry = Registry(models, model.load, poll_s)
+        extras = stack.enter_context(closing(Extras(settings or ServerSettings())))
+        grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc, extras)))
+        registry = Registry(models, extras.wrap_load(model.load), poll_s)
         stack.callback(registry.stop)
         registry.start()
         _check_any_loaded(registry, models)
         if grpc is not None:
             grpc.start(registry)
         taken = Ports(listener.getsockname()[1], None if grpc is None else grpc.port)
-        _Server(_configure(registry), grpc, lambda: on_ready(taken)).run(sockets=[listener])
+        _Server(_configure(registry, extras), extras, grpc, lambda: on_ready(taken)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """uvicorn that tells when it answers, drains gRPC with REST, and for which a signal to stop is no failure."""
 
-    def __init__(self, config: uvicorn.Config, grpc: GrpcServer | None, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, extras: Extras, grpc: GrpcServer | None, on_ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._extras = extras
         self._grpc = grpc
         self._on_ready = on_ready
 
@@ -94,6 +104,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The original also notes the signal and raises it again at the end, so the process would not exit with 0.
+        self._extras.readiness.draining = True
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -115,12 +126,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _open_grpc(host: str, port: int) -> GrpcServer:
+def _open_grpc(host: str, port: int, extras: Extras) -> GrpcServer:
+    from serving.server.grpc_access import AccessInterceptor, read_credentials
     from serving.server.grpc_server import GrpcServer
 
     # gRPC does not say why it cannot listen.
     _listen(host, port).close()
-    return GrpcServer(host, port)
+    tls = extras.settings.tls
+    return GrpcServer(host, port, AccessInterceptor(extras.token), tls and read_credentials(tls))
 
 
 def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
@@ -131,9 +144,14 @@ def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
         _logger.warning("no version of %s to serve in %s yet", name, models[name])
 
 
-def _configure(registry: Registry) -> uvicorn.Config:
+def _configure(registry: Registry, extras: Extras) -> uvicorn.Config:
+    tls = extras.settings.tls
     return uvicorn.Config(
-        create_app(registry),
+        create_app(registry, extras),
+        http=create_protocol(extras.settings.limits),  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
         lifespan="off",
         log_config=None,
         access_log=False,
