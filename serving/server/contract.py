@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import weakref
 from collections.abc import Mapping
@@ -9,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from serving.artifact import SCHEMA_FILE
-from serving.errors import InvalidArgumentError
-from serving.server.dense import Array
 from serving.server.model import Servable
 from serving.server.registry import Load
 
@@ -126,25 +127,27 @@ def _to_column(feature: Feature, schema: Schema) -> Column:
 
 
 def _read_example(file: Path) -> dict[str, Any]:
-    """The first row of the first request that the version warms up with."""
+    """The first row of each input in the requests that the version warms up with."""
     if not file.is_file():
         return {}
     from serving.protos import PredictionLog
 
-    # TFRecord: length, its checksum, the record
+    row: dict[str, Any] = {}
     with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        stream.seek(4, 1)
-        log = PredictionLog.FromString(stream.read(length))
-    return {name: _to_json(tensor) for name, tensor in log.predict_log.request.inputs.items()}
+        # TFRecord: length, its checksum, the record, its checksum
+        while head := stream.read(12):
+            log = PredictionLog.FromString(stream.read(int.from_bytes(head[:8], "little")))
+            stream.seek(4, 1)
+            inputs = log.predict_log.request.inputs
+            row = {name: _to_json(tensor) for name, tensor in inputs.items()} | row
+    return row
 
 
 def _to_json(tensor: Any) -> Any:
     from serving.server.tensors import to_array
 
-    first: Array = to_array(tensor, "")[0]
-    value = first.tolist() if hasattr(first, "tolist") else first
-    return _decode(value)
+    first: Any = to_array(tensor, "")[0]
+    return _decode(first.tolist() if isinstance(first, np.ndarray | np.generic) else first)
 
 
 def _decode(value: Any) -> Any:
@@ -152,5 +155,5 @@ def _decode(value: Any) -> Any:
         return [_decode(each) for each in value]
     try:
         return value.decode() if isinstance(value, bytes) else value
-    except UnicodeDecodeError as error:
-        raise InvalidArgumentError(f"a text is no UTF-8: {value!r:.80}") from error
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}

@@ -50,7 +50,7 @@ def check_rows(feeds: Mapping[str, Array], columns: Mapping[str, Column]) -> Non
     faults = [fault for name in columns.keys() & feeds.keys() for fault in _find_fault(columns[name], feeds[name])]
     if faults:
         faults.sort()
-        more = f"; and {len(faults) - _SHOWN_FAULTS} more features" if len(faults) > _SHOWN_FAULTS else ""
+        more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
         shown = "; ".join(f"row {row}, feature {name!r}: {words}" for row, name, words in faults[:_SHOWN_FAULTS])
         raise InvalidArgumentError(f"The request does not fit the schema of the model's data: {shown}{more}")
 

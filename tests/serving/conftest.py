@@ -15,7 +15,9 @@ import pytest
 from serving.artifact import Signature, TensorSpec
 from serving.errors import NotFoundError
 from serving.server.app import create_app
+from serving.server.extras import Extras
 from serving.server.registry import Registry
+from serving.server.settings import ServerSettings
 
 Arrays = Mapping[str, Any]
 
@@ -84,11 +86,29 @@ Ask = Callable[..., httpx.Response]
 @pytest.fixture(scope="session")
 def ask(registry: Registry) -> Iterator[Ask]:
     """`ask(method, path, content=..., headers=...)`: one request to the application, without a socket."""
-    transport = httpx.ASGITransport(create_app(registry), raise_app_exceptions=False)
     with asyncio.Runner() as runner:
-        client = httpx.AsyncClient(transport=transport, base_url="http://test")
-        yield lambda method, path, **options: runner.run(client.request(method, path, **options))
-        runner.run(client.aclose())
+        yield _connect(runner, create_app(registry))
+
+
+@pytest.fixture
+def ask_with(registry: Registry) -> Iterator[Callable[..., Ask]]:
+    """`ask_with(settings or extras, registry=...)`: an `ask` of a server with these settings."""
+    with asyncio.Runner() as runner:
+
+        def make(settings: ServerSettings | Extras, models: Registry = registry) -> Ask:
+            extras = settings if isinstance(settings, Extras) else Extras(settings)
+            return _connect(runner, create_app(models, extras))
+
+        yield make
+
+
+def _connect(runner: asyncio.Runner, application: Any) -> Ask:
+    async def ask(method: str, path: str, **options: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    return lambda method, path, **options: runner.run(ask(method, path, **options))
 
 
 ODD_NAMES = {"mass": "body mass (g)", "column": "naïve.column"}
