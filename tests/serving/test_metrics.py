@@ -29,7 +29,9 @@ def read(ask, path="/metrics"):
 
 def select(samples, name, **labels):
     wanted = set(labels.items())
-    return {key[1:]: value for key, value in samples.items() if key[0] == name and wanted <= set(key[1:])}
+    # the parser calls every counter so, as OpenMetrics does
+    names = (name, f"{name}_total")
+    return {key[1:]: value for key, value in samples.items() if key[0] in names and wanted <= set(key[1:])}
 
 
 def test_requests_are_counted_by_model_status_version_and_signature(ask_with):
