@@ -24,7 +24,8 @@ feature { name: "delay" type: INT int_domain { min: -60 max: 1440 } value_count 
 feature { name: "temp" type: FLOAT float_domain { min: -50 } value_count { min: 1 max: 1 } }
 feature { name: "cancelled" type: INT bool_domain {} value_count { min: 1 max: 1 } }
 feature { name: "hour" type: BYTES time_domain { string_format: "%Y" } value_count { min: 1 max: 1 } }
-feature { name: "stops" type: BYTES string_domain { value: "x" value: "y" } presence { min_fraction: 1 } value_count { min: 1 } }
+feature { name: "stops" type: BYTES string_domain { value: "x" value: "y" } presence { min_fraction: 1 }
+  value_count { min: 1 } }
 feature { name: "late" type: INT not_in_environment: "SERVING" value_count { min: 1 max: 1 } }
 """
 DTYPES = {
