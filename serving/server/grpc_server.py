@@ -12,8 +12,9 @@ from typing import Any
 import grpc
 
 from serving.errors import InternalError, ServingError, UnavailableError
+from serving.server.extras import Extras
+from serving.server.grpc_access import AccessInterceptor, read_credentials
 from serving.server.grpc_service import Service
-from serving.server.json_body import MAX_BODY_BYTES
 from serving.server.registry import Registry
 
 _logger = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ _logger = logging.getLogger(__name__)
 _THREADS = 16
 _MAX_MESSAGE_CHARACTERS = 1024
 _OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_BODY_BYTES),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),  # else two servers would share a port in silence
 )
@@ -30,20 +30,26 @@ _OPTIONS = (
 class GrpcServer:
     """A server that holds its port from the start, and answers once it is given the models."""
 
-    def __init__(self, host: str, port: int, access: Any = None, credentials: Any = None) -> None:
+    def __init__(self, host: str, port: int, extras: Extras | None = None) -> None:
         """Listen.
 
         Args:
             host: address to listen on.
             port: TCP port; 0 takes a free one.
-            access: an interceptor that may refuse a call before it is answered.
-            credentials: TLS; without them the port is in clear text.
+            extras: token, TLS and limits.
 
         Raises:
+            InvalidArgumentError: the certificate or its key cannot be read.
             UnavailableError: the address cannot be listened on.
         """
-        threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
-        self._server = grpc.server(threads, interceptors=[access] if access else None, options=_OPTIONS)
+        extras = extras or Extras()
+        tls = extras.settings.tls
+        credentials = read_credentials(tls) if tls else None
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
+            interceptors=[AccessInterceptor(extras.token)],
+            options=(*_OPTIONS, ("grpc.max_receive_message_length", extras.settings.limits.body_bytes)),
+        )
         self._drained: threading.Event | None = None
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:

@@ -127,13 +127,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _open_grpc(host: str, port: int, extras: Extras) -> GrpcServer:
-    from serving.server.grpc_access import AccessInterceptor, read_credentials
     from serving.server.grpc_server import GrpcServer
 
     # gRPC does not say why it cannot listen.
     _listen(host, port).close()
-    tls = extras.settings.tls
-    return GrpcServer(host, port, AccessInterceptor(extras.token), tls and read_credentials(tls))
+    return GrpcServer(host, port, extras)
 
 
 def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
