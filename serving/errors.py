@@ -2,7 +2,8 @@
 
 ServingError
  ├── InvalidArgumentError       400  the request is wrong
- │    └── PayloadTooLargeError  413  ... in that its body is too large
+ │    ├── PayloadTooLargeError  413  ... in that its body is too large
+ │    └── RowError              400  (client) ... in a value of one row, before it is sent
  ├── NotFoundError              404  no such model or version
  ├── InternalError              500  a fault of the server or of the model
  ├── DataLossError              500  a pushed version that cannot be read
@@ -98,6 +99,22 @@ class PayloadTooLargeError(InvalidArgumentError):
     def http_status(self) -> int:
         """413, which no canonical code maps to."""
         return 413
+
+
+class RowError(InvalidArgumentError):
+    """A row does not fit what the model takes; raised by the client before it sends anything.
+
+    Attributes:
+        row: its place among the rows that were given, from 0.
+        feature: the input, or the key that is none.
+        reason: what was expected and received.
+    """
+
+    def __init__(self, row: int, feature: str, reason: str) -> None:
+        super().__init__(f"row {row}, feature {feature!r}: {reason}")
+        self.row = row
+        self.feature = feature
+        self.reason = reason
 
 
 class NotFoundError(ServingError):

@@ -43,9 +43,13 @@ _FILES = {
 _pool = descriptor_pool.DescriptorPool()
 
 
-@cache
 def __getattr__(name: str) -> Any:
     """Return the class of a message."""
+    return _find(name)
+
+
+@cache
+def _find(name: str) -> Any:
     if name not in _FILES:
         raise AttributeError(f"{__name__} knows no message {name!r}")
     file = _add(_FILES[name])
