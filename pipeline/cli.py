@@ -13,6 +13,7 @@ import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.models_commands import app as models_app
+from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
@@ -353,29 +354,7 @@ def _print_json_line(content: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-@app.command()
-def predict(
-    model: Annotated[str, typer.Argument(help="The served model's name.")],
-    rows: Annotated[Path, typer.Argument(help="JSON, JSON lines or CSV; - reads standard input.")] = Path("-"),
-    url: Annotated[
-        str, typer.Option(help="Where TensorFlow Serving or `penstock serve` answers.")
-    ] = "http://localhost:8501",
-    as_json: AsJson = False,
-) -> None:
-    """Ask a served model about rows; columns that the model does not know are left out."""
-    from pipeline.render import render_answers
-    from pipeline.rows import read_rows
-    from serving.client import PredictionClient
-
-    asked = read_rows(rows)
-    with PredictionClient(url, model) as client:
-        answers = client.predict(asked, extra="drop")
-    if as_json:
-        _print_json(answers)
-    else:
-        _print(render_answers(answers, rows=asked))
-
-
+app.command()(predict)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)

@@ -48,15 +48,12 @@ def prepare(rows: Rows, inputs: Mapping[str, TensorSpec], extra: Extra) -> Prepa
         InvalidArgumentError: a table has a column twice, or one that is no input while `extra` is `refuse`.
     """
     faults: list[RowError] = []
-    given = _read_columns(rows)
+    given = _read_columns(rows, inputs, extra)
     if given is None:
         listed: Sequence[Row] = rows  # type: ignore[assignment]
         given = {name: [row.get(name) for row in listed] for name in inputs}
         if extra == "refuse":
             faults += [fault for index, row in enumerate(listed) if (fault := _find_unknown(row, index, inputs))]
-    elif extra == "refuse" and not given.keys() <= inputs.keys():
-        unknown = next(name for name in given if name not in inputs)
-        raise InvalidArgumentError(f"column {unknown!r}: {_describe_unknown(unknown, inputs)}")
     columns: dict[str, list[Any]] = {}
     for name, spec in inputs.items():
         values = given[name] if name in given else [None] * len(rows)
@@ -64,8 +61,8 @@ def prepare(rows: Rows, inputs: Mapping[str, TensorSpec], extra: Extra) -> Prepa
     return Prepared(columns, len(rows), sorted(faults, key=lambda fault: fault.row))
 
 
-def _read_columns(rows: Rows) -> dict[str, list[Any]] | None:
-    """Return a table's values by column, None for a list of rows."""
+def _read_columns(rows: Rows, inputs: Mapping[str, TensorSpec], extra: Extra) -> dict[str, list[Any]] | None:
+    """Return a table's values by input, None for a list of rows."""
     package = _package(rows)
     if package == "pandas":
         names: list[Any] = list(rows.columns)  # type: ignore[union-attr]
@@ -76,8 +73,11 @@ def _read_columns(rows: Rows) -> dict[str, list[Any]] | None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InvalidArgumentError(f"column {twice!r} is there twice")
+    unknown = next((name for name in names if name not in inputs), None)
+    if extra == "refuse" and unknown is not None:
+        raise InvalidArgumentError(f"column {unknown!r}: {_describe_unknown(unknown, inputs)}")
     read = _read_series if package == "pandas" else _read_array
-    return {str(name): read(rows[name]) for name in names}
+    return {name: read(rows[name]) for name in names if name in inputs}
 
 
 def _package(rows: object) -> str:
