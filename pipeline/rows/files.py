@@ -188,7 +188,7 @@ def _read_lines(_: Path, text: "TextIO", size_bytes: int) -> Iterator[_Read]:
             continue
         fraction = _fraction(text, size_bytes)
         try:
-            yield _to_row(json.loads(line), fraction)
+            yield _to_row(json.loads(line.rstrip("\r\n")), fraction)
         except json.JSONDecodeError as error:
             yield _Read(None, f"line {number}, character {error.colno}: no JSON: {error.msg}", line, fraction)
 

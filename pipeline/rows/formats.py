@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_PLAIN = {str, int, float, type(None)}
+
+
 def check_suffix(out: Path) -> None:
     """Refuse a file whose suffix names no format.
 
@@ -54,35 +57,27 @@ def _rows(answered: Answered) -> list[Row]:
 
 def _write_lines(parts: Parts, file: Path) -> None:
     with file.open("wb") as stream:
-        for answered in parts.answered():
-            stream.writelines(to_json(row) + b"\n" for row in _rows(answered))
+        stream.writelines(line + b"\n" for line in parts.lines())
 
 
 def _write_array(parts: Parts, file: Path) -> None:
     with file.open("wb") as stream:
         separator = b"[\n"
-        for answered in parts.answered():
-            for row in _rows(answered):
-                stream.write(separator + to_json(row))
-                separator = b",\n"
+        for line in parts.lines():
+            stream.write(separator + line)
+            separator = b",\n"
         stream.write(b"\n]\n" if separator == b",\n" else b"[]\n")
 
 
 def _write_csv(parts: Parts, file: Path) -> None:
-    names: dict[str, None] = {}
-    for answered in parts.answered():
-        names |= _names(answered)
+    names = parts.names()
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(names)
         for answered in parts.answered():
-            writer.writerows([_to_cell(row.get(name)) for name in names] for row in _rows(answered))
-
-
-def _names(answered: Answered) -> dict[str, None]:
-    if not isinstance(answered, list):
-        return dict.fromkeys(answered.column_names)
-    return {name: None for row in answered for name in row}
+            for row in _rows(answered):
+                values = map(row.get, names)
+                writer.writerow([value if type(value) in _PLAIN else _to_cell(value) for value in values])
 
 
 def _to_cell(value: Any) -> Any:
@@ -114,7 +109,8 @@ def _tables(parts: Parts) -> "Iterator[pa.Table]":
 
     for answered in parts.answered():
         if isinstance(answered, list):
-            yield pa.table({name: pa.array([row.get(name) for row in answered]) for name in _names(answered)})
+            names = {name: None for row in answered for name in row}
+            yield pa.table({name: pa.array([row.get(name) for row in answered]) for name in names})
         else:
             yield answered
 

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Answered: TypeAlias = "list[Row] | pa.Table"
 """Rows with their answers beside them, in the form in which the rows were read."""
 _SUFFIX = ".part"
+_REFUSED_SUFFIX = ".rejected"
 _PART_SUFFIXES = (".parquet", ".jsonl")
 
 
@@ -71,7 +73,7 @@ class Parts:
 
     def count_refused(self, number: int) -> int:
         """Return how many rows of a part got no answer."""
-        file = self.folder / f"{number:06d}.rejected"
+        file = self.folder / f"{number:06d}{_REFUSED_SUFFIX}"
         return file.read_bytes().count(b"\n") if file.exists() else 0
 
     def write(self, number: int, answered: Answered, refused: list[Refused]) -> None:
@@ -79,31 +81,60 @@ class Parts:
         name = f"{number:06d}"
         if refused:
             lines = b"".join(to_json(each._asdict()) + b"\n" for each in refused)
-            _write(self.folder / f"{name}.rejected", lambda file: file.write_bytes(lines))
+            _write(self.folder / f"{name}{_REFUSED_SUFFIX}", lambda file: file.write_bytes(lines))
         if isinstance(answered, list):
-            content = b"".join(to_json(row) + b"\n" for row in answered)
+            # its names first: a CSV file has to know those of all parts before it begins
+            lines_and_names = [list({name: None for row in answered for name in row}), *answered]
+            content = b"".join(to_json(line) + b"\n" for line in lines_and_names)
             _write(self.folder / f"{name}.jsonl", lambda file: file.write_bytes(content))
         else:
             import pyarrow.parquet as pq
 
             _write(self.folder / f"{name}.parquet", lambda file: pq.write_table(answered, file))
 
-    def answered(self) -> Iterator[Answered]:
-        """Yield what the parts hold, in the order of the rows."""
-        # a dot is before the name of what is not complete
-        files = [file for file in self.folder.glob("[0-9]*") if file.suffix in _PART_SUFFIXES]
-        for file in sorted(files, key=lambda file: int(file.stem)):
+    def names(self) -> list[str]:
+        """Return the columns of all parts, each once."""
+        names: dict[str, None] = {}
+        for file in self._sorted(*_PART_SUFFIXES):
             if file.suffix == ".jsonl":
                 with file.open(encoding="utf-8") as lines:
-                    yield [json.loads(line) for line in lines]
+                    names |= dict.fromkeys(json.loads(next(lines)))
+            else:
+                import pyarrow.parquet as pq
+
+                names |= dict.fromkeys(pq.read_schema(file).names)
+        return list(names)
+
+    def answered(self) -> Iterator[Answered]:
+        """Yield what the parts hold, in the order of the rows."""
+        for file in self._sorted(*_PART_SUFFIXES):
+            if file.suffix == ".jsonl":
+                with file.open(encoding="utf-8") as lines:
+                    yield [json.loads(line) for line in islice(lines, 1, None)]
             else:
                 import pyarrow.parquet as pq
 
                 yield pq.read_table(file)
 
+    def lines(self) -> Iterator[bytes]:
+        """Yield what the parts hold as JSON, a row each, in the order of the rows."""
+        for file in self._sorted(*_PART_SUFFIXES):
+            if file.suffix == ".jsonl":
+                with file.open("rb") as lines:
+                    yield from (line.rstrip(b"\n") for line in islice(lines, 1, None))
+            else:
+                import pyarrow.parquet as pq
+
+                yield from map(to_json, pq.read_table(file).to_pylist())
+
     def refused(self) -> list[Path]:
         """Return the files of rejected rows, in the order of the rows."""
-        return sorted(self.folder.glob("[0-9]*.rejected"), key=lambda file: int(file.stem))
+        return self._sorted(_REFUSED_SUFFIX)
+
+    def _sorted(self, *suffixes: str) -> list[Path]:
+        # a dot is before the name of what is not complete
+        files = [file for file in self.folder.glob("[0-9]*") if file.suffix in suffixes]
+        return sorted(files, key=lambda file: int(file.stem))
 
 
 @contextmanager

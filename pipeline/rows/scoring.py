@@ -137,13 +137,21 @@ def _leave_out(chunk: Chunk, asked: Asked) -> Chunk:
     if not errors:
         return chunk
     kept = [index for index in range(len(chunk.places)) if index not in errors]
-    rows = [chunk.rows[index] for index in kept] if isinstance(chunk.rows, list) else chunk.rows.take(kept)
+    rows = _take(chunk.rows, kept)
     refused = [*chunk.refused, *(_to_refused(error, chunk) for error in errors.values())]
     return chunk._replace(
         rows=rows,
         places=[chunk.places[index] for index in kept],
         refused=sorted(refused, key=lambda each: each.row),
     )
+
+
+def _take(rows: Any, kept: list[int]) -> Any:
+    if isinstance(rows, list):
+        return [rows[index] for index in kept]
+    import pyarrow as pa
+
+    return rows.take(pa.array(kept, pa.int64()))
 
 
 def _join(rows: Any, answers: Any, asked: Asked, file: Path) -> Answered:
