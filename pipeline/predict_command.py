@@ -162,9 +162,8 @@ def _print_written(written: dict[str, Any], model: str) -> None:
     typer.echo(f"wrote {written['out']}: {written['rows']:,} rows by version {written['version']} of {model}{before}")
     typer.echo(f"{written['seconds']:.1f} s, {speed:,.0f} rows/s", err=True)
     if written["rejected"]:
-        typer.echo(
-            f"{written['rejected']:,} rows were left out, with their reasons: {written['rejected_rows']}", err=True
-        )
+        count = "1 row was" if written["rejected"] == 1 else f"{written['rejected']:,} rows were"
+        typer.echo(f"{count} left out, with the reason: {written['rejected_rows']}", err=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pyarrow as pa
@@ -346,3 +347,25 @@ def test_kill_minus_9_loses_and_doubles_no_row(tmp_path, model):
     assert [row["word"] for row in found] == [f"w{index}" for index in range(count)]
     assert [float(row["y"]) for row in found] == [2.0 * index for index in range(count)]
     assert 0 < len(model.words) <= count - 3 * 5000
+
+
+def test_it_leaves_tensorflow_alone():
+    code = (
+        "import sys, pipeline.predict_command, pipeline.rows.formats, pipeline.rows.scoring, pipeline.render\n"
+        "import serving.client.rpc, grpc, pyarrow.parquet\n"
+        "sys.exit(bool({'tensorflow', 'tfx', 'keras', 'apache_beam', 'pandas'} & set(sys.modules)))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_names_every_option():
+    from typer.main import get_command
+
+    from pipeline.cli import app
+
+    page = (Path(__file__).parents[2] / "docs/client.md").read_text("utf-8")
+    table = page[page.rindex("| option | |") :]
+    options = {
+        option for each in get_command(app).commands["predict"].params for option in each.opts if option[0] == "-"
+    }
+    assert set(re.findall(r"--[a-z][a-z-]*", table)) == options
