@@ -66,20 +66,25 @@ def score(file: Path, asked: Asked, parts: Parts) -> Iterator[Outcome]:
     waiting: deque[Future[Outcome]] = deque()
     with ThreadPoolExecutor(IN_FLIGHT, "predict") as pool:
         try:
-            for chunk in read_chunks(file):
-                waiting.append(pool.submit(_complete, chunk, file, asked, parts))
+            for future in _submit(file, asked, parts, pool):
+                waiting.append(future)
                 if len(waiting) == AHEAD:
                     yield waiting.popleft().result()
-        except InputError:
-            # the file ends badly; a row that was read before comes first
-            while waiting:
-                yield waiting.popleft().result()
-            raise
-        else:
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _submit(file: Path, asked: Asked, parts: Parts, pool: ThreadPoolExecutor) -> Iterator[Future[Outcome]]:
+    """Yield the work on each chunk; of a file that ends badly that error last, for what was read comes first."""
+    try:
+        for chunk in read_chunks(file):
+            yield pool.submit(_complete, chunk, file, asked, parts)
+    except InputError as error:
+        failed: Future[Outcome] = Future()
+        failed.set_exception(error)
+        yield failed
 
 
 def _complete(chunk: Chunk, file: Path, asked: Asked, parts: Parts) -> Outcome:

@@ -24,7 +24,7 @@ Rows: TypeAlias = "Sequence[Row] | pd.DataFrame | pa.Table | pa.RecordBatch"
 Extra: TypeAlias = Literal["refuse", "drop"]
 
 ROWS_PER_REQUEST = 1000
-_ARROW_TYPES = {"half": "float16", "float": "float32", "double": "float64", "bool": "bool_"}
+_NAMES = {"half": "float16", "float": "float32", "double": "float64", "bool": "bool_"}
 
 
 class Prepared(NamedTuple):
@@ -147,14 +147,14 @@ def restore(outputs: Columns, rows: Rows, signature: Signature) -> Any:
 
 def _to_numpy(pandas: Any, values: list[Any], spec: TensorSpec) -> Any:
     is_plain = spec.shape is not None and len(spec.shape) == 1 and spec.dtype != "string"
-    return pandas.Series(values, dtype=_ARROW_TYPES.get(spec.dtype, spec.dtype) if is_plain else object).to_numpy()
+    return pandas.Series(values, dtype=_NAMES.get(spec.dtype, spec.dtype) if is_plain else object).to_numpy()
 
 
 def _to_arrow(arrow: Any, values: list[Any], spec: TensorSpec) -> Any:
     if spec.shape is None or spec.dtype in {"half", "bfloat16"}:
         return arrow.array(values)
     is_bytes = spec.dtype == "string" and any(isinstance(value, bytes) for value in values[:1])
-    kind = getattr(arrow, "binary" if is_bytes else _ARROW_TYPES.get(spec.dtype, spec.dtype))()
+    kind = getattr(arrow, "binary" if is_bytes else _NAMES.get(spec.dtype, spec.dtype))()
     for _ in spec.shape[1:]:
         kind = arrow.list_(kind)
     return arrow.array(values, kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -185,9 +185,8 @@ def _fill_example(example: Any, values: Example) -> None:
         _fill_feature(example.features.feature[name], name, value if isinstance(value, list) else [value])
 
 
-def _fill_feature(feature: Any, name: str, items: Iterable[Any]) -> None:
+def _fill_feature(feature: Any, name: str, items: list[Any]) -> None:
     """Fill in values by their Python type, as REST takes JSON's."""
-    items = list(items)
     kinds = set(map(type, items))
     if kinds <= {int, bool}:
         feature.int64_list.value.extend(items)

@@ -219,6 +219,17 @@ def test_bad_row_is_named(tmp_path, model):
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_of_many_bad_rows_the_first_is_named(tmp_path, model):
+    lines = ["1,a\n"] * 100
+    lines[5] = lines[9] = lines[60] = "abc,b\n"
+    (tmp_path / "rows.csv").write_text(f"x,word\n{''.join(lines)}")
+    with pytest.raises(InputError, match="row 6, column 'x'"):
+        run(tmp_path / "rows.csv", tmp_path / "out.csv")
+    (tmp_path / "rows.csv").write_text('x,word\n1,a\n2,b\nabc,c\n1,a\n1,"a')
+    with pytest.raises(InputError, match="row 3, column 'x'"):
+        run(tmp_path / "rows.csv", tmp_path / "out.csv", restart=True)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_bad_rows_are_left_out_with_their_reason(tmp_path, model, suffix, capsys):
     (tmp_path / "rows.csv").write_text(BAD)
@@ -246,6 +257,16 @@ def test_the_servers_refusal_names_the_rows(rows, model, monkeypatch):
     )
     with pytest.raises(InputError, match=r"rows.csv: rows 1 to 4: no such word"):
         run(rows / "rows.csv", rows / "out.csv")
+
+
+def test_server_that_fails_meanwhile(rows, model, monkeypatch):
+    answer = model.answer
+    monkeypatch.setattr(model, "answer", lambda path, body: (500, {"error": "lost"}) if body else answer(path, body))
+    with pytest.raises(RunError, match="lost\nwhat is answered is kept: the same command goes on from there"):
+        run(rows / "rows.csv", rows / "out.csv")
+    monkeypatch.setattr(model, "answer", answer)
+    run(rows / "rows.csv", rows / "out.csv")
+    assert len(read(rows / "out.csv")) == 10
 
 
 def test_column_that_an_answer_would_replace(rows, model):
