@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -12,7 +12,10 @@ from typing import Any
 import grpc
 
 from serving.errors import InternalError, ServingError, UnavailableError
+from serving.protos import GetModelMetadataRequest, GetModelStatusRequest, PredictRequest, ReloadConfigRequest
+from serving.server.admin import check_admin, read_peer
 from serving.server.grpc_service import Service
+from serving.server.health import Health
 from serving.server.json_body import MAX_BODY_BYTES
 from serving.server.registry import Registry
 
@@ -41,6 +44,7 @@ class GrpcServer:
             UnavailableError: the address cannot be listened on.
         """
         self._server = grpc.server(ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"), options=_OPTIONS)
+        self._health: Health | None = None
         self._drained: threading.Event | None = None
         try:
             self.port: int = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -50,10 +54,13 @@ class GrpcServer:
     def start(self, registry: Registry) -> None:
         """Answer requests for the models of `registry`."""
         self._server.add_generic_rpc_handlers(_create_handlers(Service(registry)))
+        self._health = Health(self._server, registry)
         self._server.start()
 
     def drain(self, timeout_s: float) -> None:
         """Take no new requests; those in flight have `timeout_s` seconds. Returns at once."""
+        if self._health is not None:
+            self._health.drain()
         self._drained = self._server.stop(timeout_s)
 
     def close(self) -> None:
@@ -62,16 +69,15 @@ class GrpcServer:
 
 
 def _create_handlers(service: Service) -> tuple[Any, ...]:
-    from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
-    from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
-    from tensorflow_serving.apis.predict_pb2 import PredictRequest
-
     methods = {
         "PredictionService": {
             "Predict": _handle(service.predict, PredictRequest),
             "GetModelMetadata": _handle(service.get_metadata, GetModelMetadataRequest),
         },
-        "ModelService": {"GetModelStatus": _handle(service.get_status, GetModelStatusRequest)},
+        "ModelService": {
+            "GetModelStatus": _handle(service.get_status, GetModelStatusRequest),
+            "HandleReloadConfigRequest": _handle(service.reload_config, ReloadConfigRequest, _check_admin),
+        },
     }
     return tuple(
         grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", handlers)
@@ -79,14 +85,16 @@ def _create_handlers(service: Service) -> tuple[Any, ...]:
     )
 
 
-def _handle(answer: Callable[[Any], Any], request: Any) -> Any:
+def _handle(answer: Callable[[Any], Any], request: Any, *checks: Callable[[Any], None]) -> Any:
     return grpc.unary_unary_rpc_method_handler(
-        partial(_answer, answer), request.FromString, lambda response: response.SerializeToString()
+        partial(_answer, answer, checks), request.FromString, lambda response: response.SerializeToString()
     )
 
 
-def _answer(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
+def _answer(answer: Callable[[Any], Any], checks: Sequence[Callable[[Any], None]], request: Any, context: Any) -> Any:
     try:
+        for check in checks:
+            check(context)
         return answer(request)
     except ServingError as error:
         fault = error
@@ -94,6 +102,10 @@ def _answer(answer: Callable[[Any], Any], request: Any, context: Any) -> Any:
         _logger.exception("a gRPC request could not be answered")
         fault = InternalError(f"{type(error).__name__} while answering; see the server's log")
     return context.abort(grpc.StatusCode[fault.code.name], _cut(fault.message))
+
+
+def _check_admin(context: Any) -> None:
+    check_admin(read_peer(context.peer()))
 
 
 def _cut(message: str) -> str:

@@ -18,6 +18,7 @@ import uvicorn
 from serving.errors import PortInUseError, UnavailableError
 from serving.server import model
 from serving.server.app import create_app
+from serving.server.models_config import ModelsFile
 from serving.server.registry import Registry
 
 if TYPE_CHECKING:
@@ -40,18 +41,18 @@ class Ports:
 
 
 def serve(
-    models: Mapping[str, Path],
+    models: Mapping[str, Path] | ModelsFile,
     host: str,
     ports: Ports,
     on_ready: Callable[[Ports], None],
     poll_s: float = POLL_S,
 ) -> None:
-    """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
+    """Serve the wanted versions of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
     Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
 
     Args:
-        models: the folder of versions of each model, by the name that requests use.
+        models: the folder of versions of each model, by the name that requests use, or a models.config.
         host: address to listen on, such as `127.0.0.1`.
         ports: where REST and gRPC answer.
         on_ready: called once with the ports taken when requests are answered.
@@ -67,7 +68,7 @@ def serve(
         registry = Registry(models, model.load, poll_s)
         stack.callback(registry.stop)
         registry.start()
-        _check_any_loaded(registry, models)
+        _check_any_loaded(registry)
         if grpc is not None:
             grpc.start(registry)
         taken = Ports(listener.getsockname()[1], None if grpc is None else grpc.port)
@@ -123,12 +124,12 @@ def _open_grpc(host: str, port: int) -> GrpcServer:
     return GrpcServer(host, port)
 
 
-def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
+def _check_any_loaded(registry: Registry) -> None:
     failures = registry.list_failures()
-    if failures and len(registry.list_unavailable()) == len(models):
+    if failures and len(registry.list_unavailable()) == len(registry.folders):
         raise UnavailableError("No model could be loaded: " + "; ".join(failures))
     for name in registry.list_unavailable():
-        _logger.warning("no version of %s to serve in %s yet", name, models[name])
+        _logger.warning("no version of %s to serve in %s yet", name, registry.folders[name])
 
 
 def _configure(registry: Registry) -> uvicorn.Config:

@@ -29,11 +29,12 @@ def _signature(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signatu
     return Signature(inputs_specs, output_specs, "tensorflow/serving/predict")
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeModel:
     """A version that answers with what `respond` makes of its inputs."""
 
     version: int = 2
+    is_row_wise: bool = True
     signatures: dict[str, Signature] = field(
         default_factory=lambda: {"serving_default": _signature({"x": "float"}, {"y": "float"})}
     )

@@ -325,7 +325,6 @@ def test_status_is_that_of_rest(fakes):
         "PredictionService/Classify",
         "PredictionService/Regress",
         "PredictionService/MultiInference",
-        "ModelService/HandleReloadConfigRequest",
     ],
 )
 def test_what_is_not_offered_is_unimplemented(fakes, method):
