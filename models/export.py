@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.raw import MISSING, MISSING_INT, fit, from_request, request_dtype, safe_name, tensor_dtype
+from models.raw import MISSING, MISSING_INT, fit, from_requests, request_dtype, safe_name, tensor_dtype
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
 
@@ -72,7 +72,7 @@ def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
 
     @tf.function(autograph=False)
     def named(**request: "tf.Tensor") -> "Tensors":
-        raw = {names[safe]: from_request(value) for safe, value in request.items()}
+        raw = {names[safe]: value for safe, value in from_requests(request).items()}
         return function(
             raw | {name: fit(raw[name], inputs.lengths[name]) for name in inputs.columns if name in inputs.lengths}
         )

@@ -8,6 +8,7 @@ infinite number says no more than a missing one, and is read as such.
 import keyword
 import re
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -63,6 +64,16 @@ def from_request(value: "tf.Tensor") -> "tf.Tensor":
     )
 
 
+def from_requests(values: "Mapping[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
+    """Return the raw columns for a client's tensors: those of whole numbers `[batch]` all at once, which is quicker."""
+    import tensorflow as tf
+
+    whole = [name for name, value in values.items() if value.dtype == tf.float64 and value.shape.rank == 1]
+    columns = tf.unstack(from_request(tf.stack([values[name] for name in whole])), len(whole)) if whole else []
+    others = {name: from_request(value) for name, value in values.items() if name not in whole}
+    return others | dict(zip(whole, columns, strict=True))
+
+
 def fit(column: "tf.Tensor", length: int) -> "tf.Tensor":
     """Return `[batch, length]`: the last `length` values of each row of a `[batch, any]` list, padded at its end.
 
@@ -108,6 +119,18 @@ def to_number(column: "tf.Tensor") -> "tf.Tensor":
         # text that is no number, or one beyond float32, becomes infinite: missing
         column = tf.strings.to_number(tf.where(numeric, tf.strings.strip(column), "inf"))
     return tf.where(is_missing(column), tf.constant(float("nan"), tf.float32), tf.cast(column, tf.float32))
+
+
+def to_numbers(columns: "Sequence[tf.Tensor]") -> "tf.Tensor":
+    """Return raw columns, each `[batch]`, as `[columns, batch] float32`, missing as NaN: those of one type at once."""
+    import tensorflow as tf
+
+    alike: dict[str, list[int]] = {}
+    for place, column in enumerate(columns):
+        alike.setdefault(column.dtype.name, []).append(place)
+    order = [place for places in alike.values() for place in places]
+    numbers = tf.concat([to_number(tf.stack([columns[place] for place in places])) for places in alike.values()], 0)
+    return numbers if len(alike) == 1 else tf.gather(numbers, [order.index(place) for place in range(len(order))])
 
 
 def to_text(column: "tf.Tensor") -> "tf.Tensor":

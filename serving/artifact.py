@@ -73,16 +73,33 @@ class Signature:
     method_name: str
 
 
+def name_dtype(number: int) -> str:
+    """TensorFlow's name of a dtype by its number in types.proto, as `TensorSpec` has it; else the number."""
+    return _DTYPE_NAMES.get(number, str(number))
+
+
 def locate(base: Path) -> dict[int, Path]:
     """The folder of each version below `base`: those with an integer name and a saved_model.pb.
 
     Staging folders, plain files and copies that have no saved_model.pb yet are no versions. No folder, no versions.
     """
+    return {version: path for version, path in _list_numbered(base).items() if (path / SAVED_MODEL_FILE).is_file()}
+
+
+def find_unfit(base: Path) -> dict[int, str]:
+    """Why what has the name of a version below `base` is none."""
+    unfit = {number: path for number, path in _list_numbered(base).items() if not (path / SAVED_MODEL_FILE).is_file()}
+    return {
+        number: f"{path} has no {SAVED_MODEL_FILE}" if path.is_dir() else f"{path} is a file, expected a folder"
+        for number, path in unfit.items()
+    }
+
+
+def _list_numbered(base: Path) -> dict[int, Path]:
     if not base.is_dir():
         return {}
-    named = [path for path in base.iterdir() if path.name.isascii() and path.name.isdigit()]
-    found = {int(path.name): path for path in named if (path / SAVED_MODEL_FILE).is_file()}
-    return {version: path for version, path in found.items() if version <= _MAX_VERSION}
+    named = [path for path in base.iterdir() if path.name.isascii() and path.name.isdigit() and len(path.name) < 20]
+    return {int(path.name): path for path in named if int(path.name) <= _MAX_VERSION}
 
 
 def versions(base: Path) -> list[int]:
@@ -132,4 +149,4 @@ def _to_specs(entries: Any) -> dict[str, TensorSpec]:
 
 def _to_spec(info: Any) -> TensorSpec:
     shape = None if info.tensor_shape.unknown_rank else tuple(dim.size for dim in info.tensor_shape.dim)
-    return TensorSpec(info.name, _DTYPE_NAMES.get(info.dtype, str(info.dtype)), shape)
+    return TensorSpec(info.name, name_dtype(info.dtype), shape)

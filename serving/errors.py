@@ -3,7 +3,8 @@
 ServingError
  ├── InvalidArgumentError       400  the request is wrong
  │    ├── PayloadTooLargeError  413  ... in that its body is too large
- │    └── BodyTimeoutError      408  ... in that its body did not arrive in time
+ │    ├── BodyTimeoutError      408  ... in that its body did not arrive in time
+ │    └── RowError              400  (client) ... in a value of one row, before it is sent
  ├── UnauthenticatedError       401  no token, or a wrong one
  ├── PermissionDeniedError      403  not from there
  ├── NotFoundError              404  no such model or version
@@ -122,6 +123,22 @@ class PermissionDeniedError(ServingError):
     """Not from this address."""
 
     default_code = Code.PERMISSION_DENIED
+
+
+class RowError(InvalidArgumentError):
+    """A row does not fit what the model takes; raised by the client before it sends anything.
+
+    Attributes:
+        row: its place among the rows that were given, from 0.
+        feature: the input, or the key that is none.
+        reason: what was expected and received.
+    """
+
+    def __init__(self, row: int, feature: str, reason: str) -> None:
+        super().__init__(f"row {row}, feature {feature!r}: {reason}")
+        self.row = row
+        self.feature = feature
+        self.reason = reason
 
 
 class NotFoundError(ServingError):

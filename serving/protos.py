@@ -45,11 +45,11 @@ _pool = descriptor_pool.DescriptorPool()
 
 def __getattr__(name: str) -> Any:
     """Return the class of a message."""
-    return _get_class(name)
+    return _make_class(name)
 
 
 @cache
-def _get_class(name: str) -> Any:
+def _make_class(name: str) -> Any:
     if name not in _FILES:
         raise AttributeError(f"{__name__} knows no message {name!r}")
     file = _add(_FILES[name])

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from models.encoded import Encoded, embed
 from models.features import Feature
 from models.features.numeric import QUANTILES, quantile_grid
-from models.raw import A_NUMBER, Takes, to_number
+from models.raw import A_NUMBER, Takes, to_numbers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -50,7 +50,7 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     """Return `[batch] int64` per feature: bucket in `[0, size)`, on a bound the one above it; `size` if missing."""
     import tensorflow as tf
 
-    values = {name: to_number(column) for name, column in columns.items()}
+    values = dict(zip(columns, tf.unstack(to_numbers(list(columns.values())), len(columns)), strict=True))
     learned = [name for name in columns if params[name].bounds is None]
     bounds = {name: tf.constant(params[name].bounds, tf.float32) for name in columns if name not in learned}
     if learned:

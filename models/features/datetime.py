@@ -24,6 +24,8 @@ DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 TIME = r"([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)(\.\d+)?)?"
 ZONE = r"[+-]\d{2}(:?\d{2})?"
 ISO_8601 = f"{DATE}([T ]{TIME}(Z|{ZONE})?)?"
+_PLACES = ((0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2), (19, 2), (21, 3))
+"""Start and length, in `YYYY-MM-DDThh:mm+hhmm0ss`, of year, month, day, hour, minute, the zone's two, and seconds."""
 
 
 class Params(Feature):
@@ -56,11 +58,10 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     outputs = {name: _circles(*moment, params[name].parts) for name, moment in moments.items()}
     aged = [name for name, each in params.items() if each.age]
     if aged:
-        years = tf.stack([_years(*moments[name]) for name in aged], axis=1)
-        grid = quantile_grid(years, "datetime")
-        for index, name in enumerate(aged):
-            age = scale(years[:, index], grid[index], NumberParams(clip=(0, 1)))[:, :1]
-            outputs[name] = tf.concat([age, outputs[name]], axis=1)
+        years = tf.stack([_years(*moments[name]) for name in aged])
+        grid = quantile_grid(tf.transpose(years), "datetime")
+        ages = scale(years, grid, [NumberParams(clip=(0, 1))] * len(aged))
+        outputs |= {name: tf.concat([age[:, :1], outputs[name]], 1) for name, age in zip(aged, ages, strict=True)}
     return outputs
 
 
@@ -84,11 +85,10 @@ def _circles(seconds: "tf.Tensor", missing: "tf.Tensor", parts: tuple[Part, ...]
 
     since = tf.cast(seconds, tf.float64) - MONDAY_S
     present = tf.where(missing, 0.0, 1.0)
-    outputs = []
-    for part in parts:
-        angle = tf.cast(tf.math.floormod(since, PERIOD_S[part]) * (2 * math.pi / PERIOD_S[part]), tf.float32)
-        outputs += [tf.sin(angle) * present, tf.cos(angle) * present]
-    return tf.stack([*outputs, 1.0 - present], axis=1)
+    periods = tf.constant([PERIOD_S[part] for part in parts], tf.float64)
+    turns = tf.cast(tf.math.floormod(since[:, tf.newaxis], periods) * (2 * math.pi / periods), tf.float32)
+    circles = tf.reshape(tf.stack([tf.sin(turns), tf.cos(turns)], axis=2), [-1, 2 * len(parts)])
+    return tf.concat([circles * present[:, tf.newaxis], 1.0 - present[:, tf.newaxis]], axis=1)
 
 
 def parse(text: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
@@ -100,19 +100,18 @@ def parse(text: "tf.Tensor") -> "tuple[tf.Tensor, tf.Tensor]":
 
     valid = tf.strings.regex_full_match(text, ISO_8601)
     moment = tf.where(valid, text, "1970-01-01")
-    clock = tf.where(tf.strings.length(moment) >= 16, moment, "1970-01-01T00:00")
+    clock = tf.where(tf.strings.length(moment) >= 16, moment, tf.strings.substr(moment, 0, 10) + "T00:00")
     zoned = tf.strings.regex_full_match(moment, f".*:.*{ZONE}")
     zone = tf.strings.regex_replace(tf.where(zoned, moment, "+00"), r"^.*([+-]\d{2}):?(\d{2})?$", r"\1\2") + "00"
     second = tf.strings.regex_replace(clock, r"^.{16}:(\d{2}).*$|^.*$", r"0\1")
-
-    def digits(source: "tf.Tensor", start: int, length: int) -> "tf.Tensor":
-        return tf.strings.to_number(tf.strings.substr(source, start, length), tf.int64)
-
-    days = _days(digits(moment, 0, 4), digits(moment, 5, 2), digits(moment, 8, 2))
+    # all numbers at fixed places of one text, so that they are cut out and read at once
+    whole = tf.strings.join([tf.strings.substr(clock, 0, 16), tf.strings.substr(zone, 0, 5), second])
+    starts, lengths = zip(*_PLACES, strict=True)
+    digits = tf.strings.to_number(tf.strings.substr(whole[:, tf.newaxis], starts, lengths), tf.int64)
+    year, month, day, hours, minutes, zone_hours, zone_minutes, seconds = tf.unstack(digits, len(_PLACES), axis=1)
     sign = tf.where(tf.strings.substr(zone, 0, 1) == "-", tf.constant(-1, tf.int64), tf.constant(1, tf.int64))
-    offset = sign * (digits(zone, 1, 2) * 3600 + digits(zone, 3, 2) * 60)
-    time = digits(clock, 11, 2) * 3600 + digits(clock, 14, 2) * 60 + tf.strings.to_number(second, tf.int64)
-    return days * DAY_S + time - offset, tf.logical_not(valid)
+    offset = sign * (zone_hours * 3600 + zone_minutes * 60)
+    return _days(year, month, day) * DAY_S + hours * 3600 + minutes * 60 + seconds - offset, tf.logical_not(valid)
 
 
 def _days(year: "tf.Tensor", month: "tf.Tensor", day: "tf.Tensor") -> "tf.Tensor":

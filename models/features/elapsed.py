@@ -42,10 +42,10 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     """Return `[batch, 2] float32` per feature: the scaled time and 1.0 where it was missing."""
     import tensorflow as tf
 
-    values = tf.stack([_elapsed(columns, each) for each in params.values()], axis=1)
-    grid = quantile_grid(values, "elapsed")
+    values = tf.stack([_elapsed(columns, each) for each in params.values()])
+    grid = quantile_grid(tf.transpose(values), "elapsed")
     numbers = [NumberParams(scale=each.scale, missing=each.missing) for each in params.values()]
-    return {name: scale(values[:, index], grid[index], numbers[index]) for index, name in enumerate(params)}
+    return dict(zip(params, scale(values, grid, numbers), strict=True))
 
 
 def _elapsed(columns: "dict[str, tf.Tensor]", params: Params) -> "tf.Tensor":

@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from models.encoded import Encoded
 from models.features import Feature
 from models.features.numeric import standardize
-from models.raw import A_NUMBER, Takes, safe_name, to_number
+from models.raw import A_NUMBER, Takes, safe_name, to_numbers
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -44,7 +44,7 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     import tensorflow as tf
 
     names = list(columns)
-    values = tf.stack([to_number(columns[name]) for name in names], axis=1)
+    values = tf.transpose(to_numbers([columns[name] for name in names]))
     scaled = standardize(values, "pca_scale")
     outputs = {}
     for name, group in params.items():

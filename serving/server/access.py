@@ -103,6 +103,8 @@ def _is_loopback(peer: str) -> bool:
     if kind == "unix":
         return True
     try:
-        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
+        found = ipaddress.ip_address(address.rpartition(":")[0].strip("[]"))
     except ValueError:
         return False
+    # a socket of both families calls 127.0.0.1 ::ffff:127.0.0.1
+    return ((found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None) or found).is_loopback

@@ -7,8 +7,6 @@ cost as much as the model. What is not under /v1/ goes to another application.
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -19,8 +17,9 @@ from serving.errors import InternalError, ServingError
 from serving.server.batching import Batcher
 from serving.server.beside import create_beside
 from serving.server.body import Application, Receive, Scope, Send, check_depth, inflate, read_body
+from serving.server.exchanges import Exchanges
 from serving.server.extras import Extras
-from serving.server.inference import Exchange, Inference, Observer, Runner
+from serving.server.inference import Exchange, Inference
 from serving.server.registry import Registry
 from serving.server.rest import Rest
 from serving.server.settings import Limits
@@ -48,8 +47,7 @@ class RestApplication:
     """TensorFlow Serving's REST API under /v1/, and `beside` for every other path."""
 
     rest: Rest
-    runner: Runner
-    observers: Sequence[Observer]
+    exchanges: Exchanges
     beside: Application
     limits: Limits
 
@@ -71,7 +69,8 @@ class RestApplication:
             call = read_call(scope["method"], target)
             if call.method in ("status", "metadata"):
                 return Answer(200, self.rest.describe(call.method, call.query))
-            return Answer(200, await self._run(call, scope, receive))
+            exchange = Exchange("REST", call.method, call.query)
+            return Answer(200, await self.exchanges.answer(exchange, self._prepare(call, scope, receive)))
         except ServingError as error:
             return _to_answer(error)
         except ClientDisconnect:
@@ -79,24 +78,6 @@ class RestApplication:
         except Exception as error:
             _logger.exception("%s %s could not be answered", scope["method"], target)
             return _to_answer(InternalError(f"{type(error).__name__} while answering; see the server's log"))
-
-    async def _run(self, call: Call, scope: Scope, receive: Receive) -> bytes:
-        exchange = Exchange("REST", call.method, call.query)
-        started = time.perf_counter()
-        try:
-            exchange.inference = await self._prepare(call, scope, receive)
-            began = time.perf_counter()
-            exchange.outputs = await self.runner.run(exchange.inference)
-            exchange.run_seconds = time.perf_counter() - began
-            body: bytes = exchange.inference.write(exchange.outputs)
-            return body
-        except ServingError as error:
-            exchange.code = error.code
-            raise
-        finally:
-            exchange.seconds = time.perf_counter() - started
-            for observer in self.observers:
-                observer.observe(exchange)
 
     async def _prepare(self, call: Call, scope: Scope, receive: Receive) -> Inference:
         body = await read_body(receive, _get_header(scope, b"content-length"), self.limits)
@@ -136,9 +117,14 @@ def _to_answer(error: ServingError) -> Answer:
     return Answer(error.http_status, orjson.dumps({"error": message}), closes=error.http_status in (408, 413))
 
 
-def create_app(registry: Registry, extras: Extras | None = None) -> Application:
+def create_app(registry: Registry, extras: Extras | None = None, exchanges: Exchanges | None = None) -> Application:
     """The ASGI application over the models of `registry`, with what the settings add to it."""
     extras = extras or Extras()
+    exchanges = exchanges or create_exchanges(extras)
     beside = create_beside(registry, extras.readiness, extras.create_routes(registry))
-    runner = extras.wrap_runner(Batcher())
-    return extras.guard(RestApplication(Rest(registry), runner, extras.observers, beside, extras.settings.limits))
+    return extras.guard(RestApplication(Rest(registry), exchanges, beside, extras.settings.limits))
+
+
+def create_exchanges(extras: Extras) -> Exchanges:
+    """What runs requests and tells of them, as the settings want it."""
+    return Exchanges(extras.wrap_runner(Batcher(extras.settings.batching)), extras.observers)

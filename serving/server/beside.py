@@ -50,7 +50,7 @@ def _answer(describe: Callable[[], tuple[int, dict[str, Any]]]) -> Callable[[Req
 def _probe_readiness(registry: Registry, readiness: Readiness) -> tuple[int, dict[str, Any]]:
     """200 while there is a model to ask and no order to stop; the names are of the models without a version."""
     unavailable = registry.list_unavailable()
-    ready = not readiness.draining and len(unavailable) < len(registry.bases)
+    ready = not readiness.draining and len(unavailable) < len(registry.folders)
     return 200 if ready else 503, {"ready": ready, "draining": readiness.draining, "unavailable": unavailable}
 
 

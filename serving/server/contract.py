@@ -14,7 +14,7 @@ import numpy as np
 
 from serving.artifact import SCHEMA_FILE
 from serving.server.model import Servable
-from serving.server.registry import Load
+from serving.server.served_model import Load
 
 if TYPE_CHECKING:
     from tensorflow_metadata.proto.v0.schema_pb2 import Feature, Schema

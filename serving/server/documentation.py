@@ -74,7 +74,7 @@ class _Document:
         self._body = b""
 
     def answer(self, _: Request) -> Response:
-        served = [(name, find_latest(self._registry, name)) for name in self._registry.bases]
+        served = [(name, find_latest(self._registry, name)) for name in self._registry.folders]
         served_versions = [(name, id(each), each and each.version) for name, each in served]
         if not self._body or served_versions != self._served:
             document = write_document(self._registry, self._contracts, self._has_token)

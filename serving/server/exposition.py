@@ -94,7 +94,7 @@ def _collect_models(registry: Registry) -> Iterator[Metric]:
     missing = GaugeMetricFamily("penstock_model_base_missing", "1: its folder is gone.", labels=["model_name"])
     loaded = GaugeMetricFamily("penstock_model_loaded", "1: a version answers requests.", labels=["model_name"])
     unavailable = registry.list_unavailable()
-    for name, base in registry.bases.items():
+    for name, base in registry.folders.items():
         missing.add_metric([name], not base.is_dir())
         loaded.add_metric([name], name not in unavailable)
     yield from (missing, loaded)

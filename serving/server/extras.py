@@ -18,8 +18,9 @@ from serving.server.contract import Contracts
 from serving.server.inference import Observer, Runner
 from serving.server.metrics import Metrics
 from serving.server.overview import Readiness
-from serving.server.registry import Load, Registry
+from serving.server.registry import Registry
 from serving.server.request_log import RequestLog
+from serving.server.served_model import Load
 from serving.server.settings import ServerSettings
 from serving.server.validation import ValidatingRunner
 

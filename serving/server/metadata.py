@@ -9,7 +9,7 @@ import orjson
 
 from serving.artifact import Signature, TensorSpec
 from serving.server.model import Servable
-from serving.server.registry import VersionStatus
+from serving.server.versions import VersionStatus
 
 
 def write_statuses(statuses: Sequence[VersionStatus]) -> bytes:

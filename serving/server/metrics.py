@@ -19,7 +19,8 @@ from serving.errors import ServingError
 from serving.server.inference import Exchange, Inference, Outputs, Runner
 from serving.server.model import Servable
 from serving.server.overview import list_versions
-from serving.server.registry import Load, Registry
+from serving.server.registry import Registry
+from serving.server.served_model import Load
 
 UNKNOWN = "(unknown)"
 
@@ -109,7 +110,7 @@ class Metrics:
         name, inference = exchange.query.name, exchange.inference
         if inference is not None:
             return Key(name, str(inference.servable.version), inference.signature_name, exchange.method, exchange.api)
-        known = self.registry is not None and name in self.registry.bases
+        known = self.registry is not None and name in self.registry.folders
         return Key(name if known else UNKNOWN, "", "", exchange.method, exchange.api)
 
     def count_loads(self, load: Load) -> Load:
@@ -146,7 +147,7 @@ class Metrics:
         """Drop what counts versions that are gone, or the series would grow with every push."""
         with self.lock:
             if self.registry is not None:
-                known = {name: _name_versions(self.registry, name) for name in self.registry.bases}
+                known = {name: _name_versions(self.registry, name) for name in self.registry.folders}
                 self.series = {key: each for key, each in self.series.items() if _is_known(key, known)}
             for path, status in list(self.loads):
                 if not Path(path).is_dir():

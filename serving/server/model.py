@@ -1,20 +1,17 @@
-"""One loaded version: a session over a SavedModel, the same path as TensorFlow Serving's C++ loader."""
+"""One loaded version: what the server needs of it, and how it is loaded."""
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from serving.artifact import Signature, TensorSpec, read_signatures
-from serving.errors import InternalError, UnimplementedError, from_code
+from serving.artifact import Signature, read_signatures
+from serving.errors import InternalError
 from serving.manifest import check_files
 from serving.operations import check_operations
 from serving.server.dense import Array
+from serving.server.session import Session
 
 
 class Servable(Protocol):
@@ -28,30 +25,24 @@ class Servable(Protocol):
     def signatures(self) -> Mapping[str, Signature]:
         """What can be run, by name."""
 
+    @property
+    def is_row_wise(self) -> bool:
+        """Whether each row's answer depends on that row alone, so that requests may share a batch."""
+
     def run(self, signature_name: str, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run one signature: an array for each input gives an array for each output."""
 
 
 class SavedModel:
-    """A version loaded in a graph and a session of its own. Safe to run from several threads at once.
-
-    The session closes when the last reference goes, so a request that runs while a newer version takes over ends in
-    peace.
-    """
+    """A version in a session of its own. Safe to run from several threads at once."""
 
     def __init__(self, version: int, path: Path) -> None:
-        import tensorflow as tf
-
         self.version = version
         self.signatures: Mapping[str, Signature] = read_signatures(path)
         check_operations(path)
-        graph = tf.Graph()
-        with graph.as_default():
-            self._session: Any = tf.compat.v1.Session(graph=graph)
-            tf.compat.v1.saved_model.loader.load(self._session, ["serve"], str(path))
-        self._callables: dict[str, Callable[..., list[Any]]] = {}
-        self._lock = threading.Lock()
-        weakref.finalize(self, self._session.close)
+        # what Penstock exports is
+        self.is_row_wise = (path / "assets.extra" / "spec.json").is_file()
+        self._session = Session(path)
 
     def run(self, signature_name: str, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run one signature.
@@ -63,30 +54,7 @@ class SavedModel:
         Raises:
             ServingError: with the status and message that TensorFlow gives.
         """
-        import tensorflow as tf
-
-        signature = self.signatures[signature_name]
-        try:
-            results = self._get_callable(signature_name)(*(feeds[name] for name in signature.inputs))
-        except tf.errors.OpError as error:
-            raise from_code(error.error_code, error.message) from error
-        return {name: _to_array(value) for name, value in zip(signature.outputs, results, strict=True)}
-
-    def _get_callable(self, signature_name: str) -> Callable[..., list[Any]]:
-        with self._lock:
-            if signature_name not in self._callables:
-                self._callables[signature_name] = self._make_callable(self.signatures[signature_name])
-            return self._callables[signature_name]
-
-    def _make_callable(self, signature: Signature) -> Callable[..., list[Any]]:
-        from tensorflow.core.protobuf.config_pb2 import CallableOptions
-
-        options = CallableOptions()
-        options.feed.extend(_get_tensor_name(spec) for spec in signature.inputs.values())
-        options.fetch.extend(_get_tensor_name(spec) for spec in signature.outputs.values())
-        # Session.run resolves names and shapes in Python on each call, which takes several times longer.
-        made: Callable[..., list[Any]] = self._session._make_callable_from_options(options)
-        return made
+        return self._session.run(signature_name, self.signatures[signature_name], feeds)
 
 
 def load(version: int, path: Path) -> SavedModel:
@@ -96,24 +64,8 @@ def load(version: int, path: Path) -> SavedModel:
         DataLossError: the version is incomplete, altered or cannot be parsed.
         ServingError: it would do more than compute, or TensorFlow refuses it; with its status and message.
     """
-    import tensorflow as tf
-
     try:
         check_files(path)
         return SavedModel(version, path)
-    except tf.errors.OpError as error:
-        raise from_code(error.error_code, error.message) from error
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        # TensorFlow's importer raises these for graphs that it cannot take (unknown operation, missing file, ...).
+    except OSError as error:
         raise InternalError(f"{path} cannot be loaded: {error}") from error
-
-
-def _get_tensor_name(spec: TensorSpec) -> str:
-    if not spec.name:
-        raise UnimplementedError("Sparse and composite tensors in a signature are not supported")
-    return spec.name
-
-
-def _to_array(value: Any) -> Array:
-    # Scalars come back as NumPy scalars or, for strings, as bytes; NumPy would strip trailing NULs from the latter.
-    return np.asarray(value, dtype=np.object_) if isinstance(value, bytes) else np.asarray(value)

@@ -49,7 +49,7 @@ _PLACES = (
 def write_document(registry: Registry, contracts: Contracts, has_token: bool) -> Json:
     """The document for what is loaded now."""
     paths: Json = _server_paths()
-    for name in registry.bases:
+    for name in registry.folders:
         servable = find_latest(registry, name)
         if servable is not None:
             paths |= _model_paths(name, servable, contracts.get(servable))

@@ -7,7 +7,8 @@ from typing import Any
 
 from serving.errors import NotFoundError
 from serving.server.model import Servable
-from serving.server.registry import ModelQuery, Registry, VersionStatus
+from serving.server.registry import ModelQuery, Registry
+from serving.server.versions import VersionStatus
 
 
 @dataclass(slots=True)
@@ -35,14 +36,14 @@ def find_latest(registry: Registry, name: str) -> Servable | None:
 
 def describe_models(registry: Registry) -> dict[str, Any]:
     """The JSON of GET /models."""
-    return {"models": [_describe(registry, name) for name in registry.bases]}
+    return {"models": [_describe(registry, name) for name in registry.folders]}
 
 
 def _describe(registry: Registry, name: str) -> dict[str, Any]:
-    labels = registry.list_labels(name)
+    labels = registry.list_models()[name].labels
     return {
         "name": name,
-        "path": str(registry.bases[name]),
+        "path": str(registry.folders[name]),
         "versions": [
             {
                 "version": status.version,

@@ -1,4 +1,4 @@
-"""The models that a server answers for: which version of each is loaded, and what became of the others."""
+"""The models that a server answers for: found by name, kept up to date by a thread that looks at their folders."""
 
 from __future__ import annotations
 
@@ -6,36 +6,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
 
-from serving import artifact
 from serving.errors import Code, InvalidArgumentError, NotFoundError, ServingError
 from serving.server.model import Servable
+from serving.server.models_config import ModelsFile
+from serving.server.served_model import Available, Load, ServedModel
+from serving.server.versions import ModelConfig, VersionStatus
 
 _logger = logging.getLogger(__name__)
 
-Load: TypeAlias = Callable[[int, Path], Servable]
-_Stamp: TypeAlias = frozenset[tuple[str, int, int]]
-
-
-class State(StrEnum):
-    """Where a version is in its life, in TensorFlow Serving's words."""
-
-    LOADING = "LOADING"
-    AVAILABLE = "AVAILABLE"
-    END = "END"
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """One line of the status endpoint; END with another code than OK is a version that failed to load."""
-
-    version: int
-    state: State
-    code: Code = Code.OK
-    message: str = ""
+_NOTHING = Available()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,81 +28,41 @@ class ModelQuery:
     label: str | None = None
 
 
-class ServedModel:
-    """One model: the loaded version and the state of every version seen.
+class Registry:
+    """All models of a server by name.
 
-    `refresh` is for one thread at a time; everything else may be read from any thread meanwhile.
+    One thread at a time changes what is served; `find` and the lists may be called from any thread meanwhile.
     """
 
-    def __init__(self, base: Path, load: Load) -> None:
-        self.base = base
-        self.current: Servable | None = None
-        self._load = load
-        self._statuses: dict[int, VersionStatus] = {}
-        self._refused: dict[int, _Stamp] = {}
+    def __init__(self, models: Mapping[str, Path] | ModelsFile, load: Load, poll_s: float = 1.0) -> None:
+        """Load nothing yet.
 
-    @property
-    def statuses(self) -> list[VersionStatus]:
-        """The versions seen, newest first."""
-        return sorted(self._statuses.values(), key=lambda status: -status.version)
-
-    def refresh(self) -> None:
-        """Load the newest version that loads, if it is not the one served.
-
-        A version that failed is tried again once its files change. When the served version is deleted, the newest
-        remaining one takes over; when all are deleted, the served one stays.
+        Args:
+            models: the folder of versions of each model by its name, or the file that tells of them.
+            load: loads the version of a number from its folder, or raises a ServingError.
+            poll_s: seconds between looks.
         """
-        found = artifact.locate(self.base)
-        for version in sorted(found, reverse=True):
-            if self.current is not None and version == self.current.version:
-                return
-            if self._try_load(version, found[version]):
-                self._forget_missing(found)
-                return
-
-    def _try_load(self, version: int, path: Path) -> bool:
-        stamp = _read_stamp(path)
-        if self._refused.get(version) == stamp:
-            return False
-        self._set(VersionStatus(version, State.LOADING))
-        try:
-            loaded = self._load(version, path)
-        except ServingError as error:
-            _logger.warning("version %d of %s failed to load: %s", version, self.base, error)
-            self._refused[version] = stamp
-            self._set(VersionStatus(version, State.END, error.code, error.message))
-            return False
-        self._swap(loaded)
-        return True
-
-    def _swap(self, loaded: Servable) -> None:
-        previous, self.current = self.current, loaded
-        self._set(VersionStatus(loaded.version, State.AVAILABLE))
-        if previous is not None:
-            self._set(VersionStatus(previous.version, State.END))
-        _logger.info("version %d of %s is available", loaded.version, self.base)
-
-    def _set(self, status: VersionStatus) -> None:
-        # A new dict each time, so that a reader never meets one that changes.
-        self._statuses = {**self._statuses, status.version: status}
-
-    def _forget_missing(self, found: Mapping[int, Path]) -> None:
-        """Drop the versions that are gone from the disk, or the list would grow with every push."""
-        self._statuses = {version: status for version, status in self._statuses.items() if version in found}
-        self._refused = {version: stamp for version, stamp in self._refused.items() if version in found}
-
-
-class Registry:
-    """All models of a server by name, kept up to date by a thread that polls their folders."""
-
-    def __init__(self, models: Mapping[str, Path], load: Load, poll_s: float = 1.0) -> None:
-        self._models = {name: ServedModel(base, load) for name, base in models.items()}
+        self._file = models if isinstance(models, ModelsFile) else None
+        self._load = load
         self._poll_s = poll_s
+        self._wanted: dict[str, ServedModel] = {}
+        self._models: Mapping[str, ServedModel] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._changing = threading.RLock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="version-poll", daemon=True)
+        if isinstance(models, ModelsFile):
+            self._want(models.models)
+        else:
+            self._want({name: ModelConfig(base) for name, base in models.items()})
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Where the versions of each model are, by its name."""
+        return {name: model.config.base for name, model in self._models.items()}
 
     def start(self) -> None:
-        """Load the newest good version of each model, then watch for newer ones until `stop`."""
+        """Load what is wanted of each model, then watch for changes until `stop`."""
         self.refresh()
         self._thread.start()
 
@@ -131,27 +72,52 @@ class Registry:
         if self._thread.is_alive():
             self._thread.join()
 
-    def refresh(self) -> None:
-        """Look once at the folder of each model."""
-        for name, model in self._models.items():
-            try:
-                model.refresh()
-            except OSError as error:
-                # A folder that goes away while it is read, or a share that is down: the next poll looks again.
-                _logger.warning("the versions of %s cannot be listed: %s", name, error)
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each look."""
+        self._listeners.append(listener)
 
-    def find(self, query: ModelQuery) -> Servable:
-        """The loaded version that a request asks for.
+    def refresh(self) -> None:
+        """Look once at the file of models and at the folder of each."""
+        with self._changing:
+            if self._file is not None and self._file.refresh():
+                self._want(self._file.models)
+            for name, model in self._wanted.items():
+                self._look(name, model)
+            self._models = {name: model for name, model in self._models.items() if name in self._wanted}
+            for listener in self._listeners:
+                listener()
+
+    def configure(self, configs: Mapping[str, ModelConfig]) -> None:
+        """Serve exactly these models from now on; returns when they are loaded.
+
+        A file of models stays what it is and counts again once it changes.
 
         Raises:
-            InvalidArgumentError: unknown label.
-            NotFoundError: unknown model, or the version is not the one loaded.
+            ServingError: a model that is new did not load (UNKNOWN), or a label is given to a version that is not
+                loaded (FAILED_PRECONDITION). All else is done, and this is too once it can be.
         """
-        if query.label is not None:
-            raise InvalidArgumentError(f"Unrecognized servable version label: {query.label}")
+        with self._changing:
+            before = self._wanted
+            self._want(configs)
+            self.refresh()
+            self._check_loaded([name for name, model in self._wanted.items() if model is not before.get(name)])
+            self._check_labels(configs)
+
+    def find(self, query: ModelQuery) -> Servable:
+        """The loaded version that a request asks for. Cheap: no lock, no disk.
+
+        Raises:
+            InvalidArgumentError: unknown label, even if the model is unknown.
+            NotFoundError: unknown model, or the version is not loaded.
+        """
         model = self._models.get(query.name)
-        servable = None if model is None else model.current
-        if servable is None or query.version not in (None, servable.version):
+        available = _NOTHING if model is None else model.available
+        if query.label is not None:
+            if query.label not in available.labels:
+                raise InvalidArgumentError(f"Unrecognized servable version label: {query.label}")
+            return available.versions[available.labels[query.label]]
+        servable = available.latest if query.version is None else available.versions.get(query.version)
+        if servable is None:
             raise NotFoundError(f"Servable not found for request: {_describe(query)}")
         return servable
 
@@ -172,39 +138,83 @@ class Registry:
             raise NotFoundError(missing)
         return statuses
 
-    @property
-    def bases(self) -> dict[str, Path]:
-        """The folder of versions of each model, by name."""
-        return {name: model.base for name, model in self._models.items()}
-
-    def list_labels(self, _: str) -> dict[str, int]:
-        """The version that each label of a model names."""
-        return {}
+    def list_models(self) -> dict[str, Available]:
+        """What may be answered with of each model, by its name."""
+        return {name: model.available for name, model in self._models.items()}
 
     def list_unavailable(self) -> list[str]:
         """The names of the models that have no version loaded."""
-        return [name for name, model in self._models.items() if model.current is None]
+        return [name for name, model in self._models.items() if model.available.latest is None]
+
+    def list_orphaned(self) -> list[str]:
+        """The names of the models whose latest version is in memory alone: its folder is gone or cannot be read."""
+        return [name for name, model in self._models.items() if model.is_orphaned]
 
     def list_failures(self) -> list[str]:
         """One line for each version that failed to load: model, version, reason."""
         return [
             f"version {status.version} of {name}: {status.message}"
             for name, model in self._models.items()
-            for status in model.statuses
-            if status.code != Code.OK
+            for status in model.failures
         ]
+
+    def _want(self, configs: Mapping[str, ModelConfig]) -> None:
+        self._wanted = {name: self._adapt(name, config) for name, config in configs.items()}
+        for name, model in self._wanted.items():
+            self._show(name, model)
+
+    def _adapt(self, name: str, config: ModelConfig) -> ServedModel:
+        model = self._wanted.get(name)
+        if model is None or model.config.base != config.base:
+            # The numbers of its versions mean others, so it starts aside.
+            return ServedModel(config, self._load)
+        model.config = config
+        return model
+
+    def _look(self, name: str, model: ServedModel) -> None:
+        try:
+            model.refresh()
+        except OSError as error:
+            # A folder that goes away while it is read, or a share that is down: the next look may find it.
+            model.is_orphaned = model.available.latest is not None
+            _logger.warning("the versions of %s cannot be read: %s", name, error)
+        self._show(name, model)
+
+    def _show(self, name: str, model: ServedModel) -> None:
+        """Let requests go to a model, unless another one of that name answers and this one cannot yet."""
+        shown = self._models.get(name)
+        if shown is None or shown.available.latest is None or model.available.latest is not None:
+            self._models = {**self._models, name: model}
+
+    def _check_loaded(self, names: list[str]) -> None:
+        failed = {name: self._wanted[name] for name in names if self._wanted[name].available.latest is None}
+        if failed:
+            reasons = "; ".join(_explain(name, model) for name, model in failed.items())
+            raise ServingError(f"{len(failed)} model(s) did not become available: {reasons}")
+
+    def _check_labels(self, configs: Mapping[str, ModelConfig]) -> None:
+        for name, config in configs.items():
+            for label, version in (config.labels or {}).items():
+                if self._wanted[name].available.labels.get(label) != version:
+                    raise ServingError(
+                        f"Request to assign label to version {version} of model {name}, which is not currently "
+                        "available for inference",
+                        Code.FAILED_PRECONDITION,
+                    )
 
     def _poll(self) -> None:
         while not self._stopped.wait(self._poll_s):
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception:
+                # The thread must outlive whatever it meets: without it no version would ever be taken again.
+                _logger.exception("looking for new versions failed")
 
 
 def _describe(query: ModelQuery) -> str:
     return f"Latest({query.name})" if query.version is None else f"Specific({query.name}, {query.version})"
 
 
-def _read_stamp(path: Path) -> _Stamp:
-    """Names, sizes and times of all files of a version: changes while it is being copied."""
-    files = [file for file in path.rglob("*") if file.is_file()]
-    stats = [(file.as_posix(), file.stat()) for file in files]
-    return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+def _explain(name: str, model: ServedModel) -> str:
+    reasons = [f"version {status.version}: {status.message}" for status in model.failures]
+    return f"{name}: {'; '.join(reasons) or f'no version of those wanted in {model.config.base}'}"

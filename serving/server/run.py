@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import uvicorn
 
 from serving.errors import PortInUseError, UnavailableError
 from serving.server import model
-from serving.server.app import create_app
+from serving.server.app import create_app, create_exchanges
+from serving.server.body import Application
 from serving.server.extras import Extras
+from serving.server.models_config import ModelsFile
+from serving.server.overview import Readiness
 from serving.server.protocol import create_protocol
 from serving.server.registry import Registry
 from serving.server.settings import ServerSettings
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from serving.server.grpc_server import GrpcServer
 
 _logger = logging.getLogger(__name__)
+
+_Step: TypeAlias = Callable[[], Awaitable[None]]
 
 POLL_S = 0.25
 _BACKLOG = 2048
@@ -43,19 +49,19 @@ class Ports:
 
 
 def serve(
-    models: Mapping[str, Path],
+    models: Mapping[str, Path] | ModelsFile,
     host: str,
     ports: Ports,
     on_ready: Callable[[Ports], None],
     poll_s: float = POLL_S,
     settings: ServerSettings | None = None,
 ) -> None:
-    """Serve the newest version of each model, swapping in newer ones, until SIGTERM or SIGINT.
+    """Serve the wanted versions of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
     Returns after the requests in flight are answered, at most 25 s. A model without any version yet is waited for.
 
     Args:
-        models: the folder of versions of each model, by the name that requests use.
+        models: the folder of versions of each model, by the name that requests use, or a models.config.
         host: address to listen on, such as `127.0.0.1`.
         ports: where REST and gRPC answer.
         on_ready: called once with the ports taken when requests are answered.
@@ -70,41 +76,46 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, ports.rest))
         extras = stack.enter_context(closing(Extras(settings or ServerSettings())))
-        grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc, extras)))
+        grpc = None if ports.grpc is None else _open_grpc(host, ports.grpc, extras)
         registry = Registry(models, extras.wrap_load(model.load), poll_s)
         stack.callback(registry.stop)
         registry.start()
-        _check_any_loaded(registry, models)
-        if grpc is not None:
-            grpc.start(registry)
-        taken = Ports(listener.getsockname()[1], None if grpc is None else grpc.port)
-        _Server(_configure(registry, extras), extras, grpc, lambda: on_ready(taken)).run(sockets=[listener])
+        _check_any_loaded(registry)
+        exchanges = create_exchanges(extras)
+
+        async def start() -> None:
+            if grpc is not None:
+                await grpc.start(registry, exchanges)
+            on_ready(Ports(listener.getsockname()[1], None if grpc is None else grpc.port))
+
+        async def drain() -> None:
+            if grpc is not None:
+                await grpc.drain(_DRAIN_S)
+
+        config = _configure(create_app(registry, extras, exchanges), extras.settings)
+        _Server(config, extras.readiness, start, drain).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it answers, drains gRPC with REST, and for which a signal to stop is no failure."""
+    """uvicorn that starts and drains gRPC with REST, and for which a signal to stop is no failure."""
 
-    def __init__(
-        self, config: uvicorn.Config, extras: Extras, grpc: GrpcServer | None, on_ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, start: _Step, drain: _Step) -> None:
         super().__init__(config)
-        self._extras = extras
-        self._grpc = grpc
-        self._on_ready = on_ready
+        self._readiness = readiness
+        self._start = start
+        self._drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready()
+            await self._start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._grpc is not None:
-            self._grpc.drain(_DRAIN_S)
-        await super().shutdown(sockets)
+        await asyncio.gather(self._drain(), super().shutdown(sockets))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The original also notes the signal and raises it again at the end, so the process would not exit with 0.
-        self._extras.readiness.draining = True
+        self._readiness.draining = True
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -129,24 +140,24 @@ def _listen(host: str, port: int) -> socket.socket:
 def _open_grpc(host: str, port: int, extras: Extras) -> GrpcServer:
     from serving.server.grpc_server import GrpcServer
 
-    # gRPC does not say why it cannot listen.
+    # gRPC does not say why it cannot listen, and listens only when the models are loaded
     _listen(host, port).close()
     return GrpcServer(host, port, extras)
 
 
-def _check_any_loaded(registry: Registry, models: Mapping[str, Path]) -> None:
+def _check_any_loaded(registry: Registry) -> None:
     failures = registry.list_failures()
-    if failures and len(registry.list_unavailable()) == len(models):
+    if failures and len(registry.list_unavailable()) == len(registry.folders):
         raise UnavailableError("No model could be loaded: " + "; ".join(failures))
     for name in registry.list_unavailable():
-        _logger.warning("no version of %s to serve in %s yet", name, models[name])
+        _logger.warning("no version of %s to serve in %s yet", name, registry.folders[name])
 
 
-def _configure(registry: Registry, extras: Extras) -> uvicorn.Config:
-    tls = extras.settings.tls
+def _configure(application: Application, settings: ServerSettings) -> uvicorn.Config:
+    tls = settings.tls
     return uvicorn.Config(
-        create_app(registry, extras),
-        http=create_protocol(extras.settings.limits),  # type: ignore[arg-type]  # uvicorn only calls it
+        application,
+        http=create_protocol(settings.limits),  # type: ignore[arg-type]  # uvicorn only calls it
         ws="none",
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,

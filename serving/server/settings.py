@@ -111,12 +111,16 @@ class Batching(_Settings):
         timeout_us: a batch waits so long for more rows.
         allowed_sizes: batches are filled up to the next of these; empty for any size.
         threads: that run batches at once.
+        max_waiting_rows: more are refused with 503.
+        all_models: also models that Penstock did not make, and which may let rows of one batch touch each other.
     """
 
     max_rows: PositiveInt = 256
     timeout_us: Annotated[int, Field(ge=0)] = 0
     allowed_sizes: tuple[PositiveInt, ...] = ()
     threads: PositiveInt = 2
+    max_waiting_rows: PositiveInt = 16_384
+    all_models: bool = False
 
 
 class ServerSettings(_Settings):

@@ -177,3 +177,33 @@ def test_settings_of_serve_are_read_before_anything_is_served(penstock, monkeypa
     refused = penstock("serve", tmp_path, "--config", tmp_path / "serving.yaml")
     assert (refused.returncode, len(served)) == (2, 1)
     assert "serving.yaml:1: limits.header: unknown key" in refused.stderr
+
+
+CONFIG = 'model_config_list { config { name: "a" base_path: "/a" model_platform: "tensorflow" } }'
+
+
+def test_serve_takes_a_models_config(penstock, monkeypatch, tmp_path):
+    from serving.server import run
+
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s, settings: on_ready(ports))
+    (tmp_path / "models.config").write_text(CONFIG)
+    ready = json.loads(penstock("serve", "--models-config", tmp_path / "models.config", "--json").stdout)
+    assert ready == {"url": "http://127.0.0.1:8501", "models": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("DIR", "--models-config", "FILE"), ("--models-config", "FILE", "--name", "m")]
+)
+def test_serve_takes_a_folder_or_a_models_config(penstock, tmp_path, options):
+    (tmp_path / "models.config").write_text(CONFIG)
+    places = {"DIR": tmp_path, "FILE": tmp_path / "models.config"}
+    refused = penstock("serve", *(places.get(option, option) for option in options))
+    assert refused.returncode == 2
+    assert "expected PROBLEM|DIR, with or without --name, or --models-config FILE alone" in refused.stderr
+
+
+def test_serve_names_the_line_of_a_faulty_models_config(penstock, tmp_path):
+    (tmp_path / "models.config").write_text(f"\n{CONFIG} x")
+    refused = penstock("serve", "--models-config", tmp_path / "models.config")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert f"{tmp_path / 'models.config'}:2:" in refused.stderr

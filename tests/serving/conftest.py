@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,7 +18,7 @@ import pytest
 
 from serving.artifact import Signature, TensorSpec
 from serving.errors import NotFoundError
-from serving.server.app import create_app
+from serving.server.app import create_app, create_exchanges
 from serving.server.extras import Extras
 from serving.server.registry import Registry
 from serving.server.settings import ServerSettings
@@ -31,11 +35,12 @@ def _signature(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> Signatu
     return Signature(inputs_specs, output_specs, "tensorflow/serving/predict")
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeModel:
     """A version that answers with what `respond` makes of its inputs."""
 
     version: int = 2
+    is_row_wise: bool = True
     signatures: dict[str, Signature] = field(
         default_factory=lambda: {"serving_default": _signature({"x": "float"}, {"y": "float"})}
     )
@@ -165,3 +170,36 @@ def model(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return make
+
+
+@contextmanager
+def _run_grpc(registry: Registry, extras: Extras | None = None, port: int = 0) -> Iterator[SimpleNamespace]:
+    """A gRPC server on an event loop of its own: `port`, and `drain(timeout_s)`, which returns once it has begun."""
+    from serving.server.grpc_server import GrpcServer
+
+    extras, loop = extras or Extras(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def submit(coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+    def drain(timeout_s: float) -> None:
+        submit(server.drain(timeout_s))
+        submit(asyncio.sleep(0.2)).result()
+
+    server = GrpcServer("127.0.0.1", port, extras)
+    try:
+        submit(server.start(registry, create_exchanges(extras))).result(20)
+        yield SimpleNamespace(port=server.port, drain=drain)
+    finally:
+        submit(server.drain(0)).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def run_grpc() -> Callable[..., AbstractContextManager[SimpleNamespace]]:
+    """Serve a registry over gRPC in this process."""
+    return _run_grpc

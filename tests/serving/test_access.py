@@ -65,13 +65,19 @@ def test_file_without_a_token_is_refused(tmp_path, content):
         Extras(ServerSettings(auth=Auth(token_file=tmp_path / "token")))
 
 
-@pytest.mark.parametrize("peer", ["ipv4:127.0.0.1:4711", "ipv6:%5B::1%5D:4711", "unix:/run/x", "unix:"])
-def test_own_machine_administers_without_a_token(peer):
+@pytest.mark.parametrize(
+    "peer",
+    ["ipv4:127.0.0.1:1", "ipv4:127.8.8.8:1", "ipv6:%5B::1%5D:4711", "ipv6:[::ffff:127.0.0.1]:1", "unix:/x", "unix:"],
+)
+def test_fault_39_own_machine_administers_without_a_token(peer):
     check_admin(peer, None)
 
 
-@pytest.mark.parametrize("peer", ["ipv4:10.0.0.7:4711", "ipv6:%5B2001:db8::1%5D:4711", "", "ipv4:localhost.evil:1"])
-def test_another_machine_needs_one(peer):
+@pytest.mark.parametrize(
+    "peer",
+    ["ipv4:10.0.0.7:4711", "ipv6:%5B2001:db8::1%5D:4711", "ipv6:[::ffff:192.0.2.7]:1", "", "ipv4:localhost.evil:1"],
+)
+def test_fault_39_another_machine_needs_one(peer):
     with pytest.raises(PermissionDeniedError, match="start it with one"):
         check_admin(peer, None)
     check_admin(peer, Token(b"x"))

@@ -1,66 +1,69 @@
-"""Who may call over gRPC: the interceptor, without a server."""
+"""Who may call over gRPC, and over what."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from serving.errors import InvalidArgumentError
-from serving.server.access import Token
-from serving.server.grpc_access import AccessInterceptor, read_credentials
-from serving.server.settings import Tls
+from serving.server import access, grpc_server
+from serving.server.extras import Extras
+from serving.server.grpc_access import read_authorization, read_credentials
+from serving.server.settings import Auth, ServerSettings, Tls
 
-PREDICT = "/tensorflow.serving.PredictionService/Predict"
+pytestmark = pytest.mark.tensorflow  # opens sockets
+
+STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
-HEALTH = "/grpc.health.v1.Health/Check"
-OTHER_MACHINE, OWN_MACHINE = "ipv4:10.0.0.7:4711", "ipv4:127.0.0.1:4711"
 
 
-class Aborted(Exception):  # noqa: N818
-    """What gRPC raises in `abort`."""
+@pytest.fixture
+def refuse(run_grpc, registry, tmp_path):
+    """The code that a call is refused with; the server has the token abc."""
+    (tmp_path / "token").write_text("abc")
+    extras = Extras(ServerSettings(auth=Auth(token_file=tmp_path / "token")))
+    with run_grpc(registry, extras) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+
+        def call(method, *metadata):
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.unary_unary(method)(b"", metadata=metadata, timeout=20)
+            return caught.value.code().name
+
+        call.channel = channel
+        yield call
 
 
-def abort(code, message):
-    raise Aborted(code)
+@pytest.mark.parametrize("method", [STATUS, RELOAD])
+@pytest.mark.parametrize("sent", ["abc", "Bearer abd", "Bearer ", None])
+def test_without_the_token_nothing_is_answered(refuse, method, sent):
+    assert refuse(method, *([] if sent is None else [("authorization", sent)])) == "UNAUTHENTICATED"
 
 
-def call(method, token=None, sent=(), peer=OWN_MACHINE):
-    """The answer, or the code that the call was refused with."""
-    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: "answer")
-    details = SimpleNamespace(method=method, invocation_metadata=sent)
-    found = AccessInterceptor(token and Token(token)).intercept_service(lambda _: handler, details)
-    try:
-        return found.unary_unary("request", SimpleNamespace(peer=lambda: peer, abort=abort))
-    except Aborted as error:
-        return error.args[0]
+@pytest.mark.parametrize("method", [STATUS, RELOAD])
+def test_with_the_token_requests_are_read(refuse, method):
+    assert refuse(method, ("authorization", "Bearer abc")) == "INVALID_ARGUMENT"
 
 
-SIGNED = [("user-agent", "x"), ("authorization", "Bearer abc")]
+def test_health_needs_no_token(refuse):
+    answer = HealthStub(refuse.channel).Check(HealthCheckRequest(), timeout=20)
+    assert answer.status == HealthCheckResponse.NOT_SERVING  # one model has no version
+
+
+def test_fault_39_another_machine_needs_the_token_to_reload(run_grpc, registry, monkeypatch):
+    monkeypatch.setattr(grpc_server, "check_admin", lambda _, token: access.check_admin("ipv4:192.0.2.7:1", token))
+    with run_grpc(registry) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(RELOAD)(b"", timeout=20)
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize(
-    ("options", "answer"),
-    [
-        ({"method": PREDICT, "peer": OTHER_MACHINE}, "answer"),
-        ({"method": PREDICT, "token": b"abc"}, grpc.StatusCode.UNAUTHENTICATED),
-        ({"method": PREDICT, "token": b"abc", "sent": [("authorization", "abc")]}, grpc.StatusCode.UNAUTHENTICATED),
-        ({"method": PREDICT, "token": b"abc", "sent": SIGNED}, "answer"),
-        ({"method": HEALTH, "token": b"abc"}, "answer"),
-        ({"method": RELOAD}, "answer"),
-        ({"method": RELOAD, "peer": OTHER_MACHINE}, grpc.StatusCode.PERMISSION_DENIED),
-        ({"method": RELOAD, "peer": OTHER_MACHINE, "token": b"abc", "sent": SIGNED}, "answer"),
-        ({"method": RELOAD, "token": b"abc"}, grpc.StatusCode.UNAUTHENTICATED),
-    ],
+    ("metadata", "expected"), [(None, b""), ([("x", "y")], b""), ([("authorization", "Bearer abc")], b"Bearer abc")]
 )
-def test_who_may_call(options, answer):
-    assert call(**options) == answer
-
-
-def test_unknown_methods_stay_unknown():
-    details = SimpleNamespace(method="/x/y", invocation_metadata=())
-    assert AccessInterceptor(None).intercept_service(lambda _: None, details) is None
+def test_authorization_is_found(metadata, expected):
+    assert read_authorization(metadata) == expected
 
 
 def test_missing_key_is_named(tmp_path):

@@ -21,7 +21,7 @@ from serving.client import PredictionClient
 from serving.errors import PortInUseError, UnavailableError
 from serving.push import Candidate
 from serving.push import push as push_model
-from serving.rollout import rollback
+from serving.rollout import rollback, set_label
 from serving.server.run import Ports, serve
 
 pytestmark = pytest.mark.slow
@@ -93,7 +93,7 @@ def test_answers_the_client(url):
     with PredictionClient(url, "m") as client:
         assert client.metadata().inputs["naïve.column"].dtype == "string"
         full, missing = client.predict([{"body mass (g)": "3750", "naïve.column": 1}, {}])
-        assert full == {"doubled": 7500.0, "echo_bytes": {"b64": "MQ=="}}
+        assert full == {"doubled": 7500.0, "echo_bytes": b"1"}
         assert math.isnan(missing["doubled"])
         assert client.predict([{"x": [0, 0]}], signature_name="matrix") == [[0.5]]
 
@@ -137,7 +137,7 @@ def test_newer_version_takes_over_without_a_failed_request(url, base, saved_mode
         assert {status for statuses in asked for status in statuses.result()} == {200}
 
 
-def test_broken_version_leaves_the_old_one_serving(url, base, saved_model):
+def test_fault_30_broken_version_leaves_the_old_one_serving(url, base, saved_model):
     broken = push(saved_model, base, 3)
     (broken / "saved_model.pb").write_bytes(b"\xff")
     status = wait_for_state(url, 3, "END")
@@ -164,6 +164,13 @@ def test_altered_version_never_serves_and_a_rollback_does_at_once(url, base, sav
     back = rollback(base, first.version)
     assert back.version > second.version + 1
     wait_for_state(url, back.version, "AVAILABLE")
+    # a label brings an older version back beside the live one
+    set_label(base, "stable", second.version)
+    wait_for_state(url, second.version, "AVAILABLE")
+    body = {"signature_name": "matrix", "instances": [[0, 0]]}
+    paths = ("", "/labels/stable", f"/versions/{second.version}", f"/versions/{back.version}", "/labels/canary")
+    answers = [httpx.post(f"{url}/v1/models/m{path}:predict", json=body).status_code for path in paths]
+    assert answers == [200, 200, 200, 200, 400]
 
 
 def test_sigterm_answers_what_is_in_flight_and_exits_with_0(server, url):
@@ -209,7 +216,7 @@ def test_address_of_another_machine_is_named():
         serve({}, "192.0.2.1", Ports(0), print)
 
 
-def test_no_good_version_is_an_error_at_the_start(tmp_path):
+def test_fault_28_no_good_version_is_an_error_at_the_start(tmp_path):
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"\xff")
     with pytest.raises(UnavailableError, match="No model could be loaded: version 1 of m: .*is not a SavedModel"):

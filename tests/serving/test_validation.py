@@ -52,6 +52,7 @@ class Fake:
     """Answers 1 for each row of named inputs or of tf.Examples."""
 
     version = 1
+    is_row_wise = True
     signatures = {  # noqa: RUF012
         "serving_default": Signature(
             {name: TensorSpec("", dtype, (-1, -1) if name == "stops" else (-1,)) for name, dtype in DTYPES.items()},

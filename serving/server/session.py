@@ -1,0 +1,141 @@
+"""A SavedModel in memory, loaded and run by TensorFlow's C++ runtime as TensorFlow Serving does it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from serving.artifact import Signature, TensorSpec
+from serving.errors import Code, InvalidArgumentError, UnimplementedError, from_code
+from serving.server.dense import Array
+from serving.server.library import Output, load_library
+from serving.server.native import from_native, to_native
+
+
+class _Plan(NamedTuple):
+    """A signature's tensors in the order in which they are fed and fetched."""
+
+    inputs: Sequence[str]
+    feeds: Any
+    outputs: Sequence[str]
+    fetches: Any
+
+
+class Session:
+    """One graph with its variables and tables. Safe to run from several threads at once.
+
+    Memory is given back when the last reference goes, so a request that runs while a newer version takes over ends in
+    peace.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Load the graph with the tag `serve`, its variables and its tables.
+
+        Raises:
+            ServingError: TensorFlow refuses it; with its status and message.
+        """
+        library = load_library()
+        tags = (ctypes.c_char_p * 1)(b"serve")
+        self._graph: int = library.TF_NewGraph()
+        options = library.TF_NewSessionOptions()
+        try:
+            with _checked(library) as status:
+                self._session: int = library.TF_LoadSessionFromSavedModel(
+                    options, None, os.fsencode(path), tags, 1, self._graph, None, status
+                )
+        except BaseException:
+            library.TF_DeleteGraph(self._graph)
+            raise
+        finally:
+            library.TF_DeleteSessionOptions(options)
+        self._plans: dict[str, _Plan] = {}
+        weakref.finalize(self, _close, library, self._session, self._graph)
+
+    def run(self, name: str, signature: Signature, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run a signature.
+
+        Args:
+            name: of the signature.
+            signature: its inputs and outputs.
+            feeds: an array of the input's dtype for each input; strings are object arrays of bytes.
+
+        Returns:
+            an array for each output.
+
+        Raises:
+            ServingError: with the status and message that TensorFlow gives.
+        """
+        plan = self._plans.get(name)
+        if plan is None:
+            plan = self._plans[name] = self._make_plan(signature)
+        library, count = load_library(), len(plan.inputs)
+        tensors, kept = (ctypes.c_void_p * count)(), []
+        results = (ctypes.c_void_p * len(plan.outputs))()
+        try:
+            for index, input_name in enumerate(plan.inputs):
+                tensors[index], memory = to_native(feeds[input_name])
+                kept.append(memory)
+            with _checked(library) as status:
+                library.TF_SessionRun(
+                    self._session,
+                    None,
+                    plan.feeds,
+                    tensors,
+                    count,
+                    plan.fetches,
+                    results,
+                    len(results),
+                    None,
+                    0,
+                    None,
+                    status,
+                )
+            return {name: from_native(result) for name, result in zip(plan.outputs, results, strict=True)}
+        finally:
+            for tensor in (*tensors, *results):
+                if tensor:
+                    library.TF_DeleteTensor(tensor)
+
+    def _make_plan(self, signature: Signature) -> _Plan:
+        inputs, outputs = signature.inputs, signature.outputs
+        feeds, fetches = (
+            (Output * len(specs))(*(self._find(spec) for spec in specs.values())) for specs in (inputs, outputs)
+        )
+        return _Plan(tuple(inputs), feeds, tuple(outputs), fetches)
+
+    def _find(self, spec: TensorSpec) -> Output:
+        if not spec.name:
+            raise UnimplementedError("Sparse and composite tensors in a signature are not supported")
+        operation_name, _, index = spec.name.partition(":")
+        library = load_library()
+        operation = library.TF_GraphOperationByName(self._graph, operation_name.encode())
+        if not operation:
+            raise InvalidArgumentError(f"{operation_name} is not in the graph")
+        if int(index or 0) >= library.TF_OperationNumOutputs(operation):
+            raise InvalidArgumentError(f"Operation {operation_name} does not have output {index or 0}")
+        return Output(operation, int(index or 0))
+
+
+@contextmanager
+def _checked(library: Any) -> Iterator[int]:
+    status = library.TF_NewStatus()
+    try:
+        yield status
+        code = library.TF_GetCode(status)
+        if code != Code.OK:
+            raise from_code(code, library.TF_Message(status).decode(errors="replace"))
+    finally:
+        library.TF_DeleteStatus(status)
+
+
+def _close(library: Any, session: int, graph: int) -> None:
+    status = library.TF_NewStatus()
+    library.TF_CloseSession(session, status)
+    library.TF_DeleteSession(session, status)
+    library.TF_DeleteGraph(graph)
+    library.TF_DeleteStatus(status)
