@@ -61,7 +61,7 @@ class Service:
                 fill_proto(response.outputs[output], outputs[output])
             return response
 
-        return Inference(servable, name, feeds, write)
+        return Inference(servable, name, feeds, write, is_queued=True)
 
     def get_metadata(self, request: Any) -> Any:
         """GetModelMetadataRequest to GetModelMetadataResponse.
