@@ -1,6 +1,6 @@
-"""A process that asks a server as fast as it answers, over some connections at once; prints rows/s and latencies.
+"""A process that asks a server as fast as it answers, over some connections at once; prints answers/s and latencies.
 
-`_closed_loop.py rest|grpc PORT MODEL CLIENTS ROWS SECONDS BODY`: each client sends the file BODY (HTTP's body, or a
+`_closed_loop.py rest|grpc PORT PATH CLIENTS SECONDS BODY`: each client sends the file BODY (HTTP's body, or a
 serialized PredictRequest), waits for the answer, and sends it again.
 """
 
@@ -83,7 +83,7 @@ async def ask_grpc(port: int, clients: int, seconds: float, request: bytes) -> L
 
 
 def main() -> None:
-    kind, port, path, clients, rows, seconds, body = sys.argv[1:]
+    kind, port, path, clients, seconds, body = sys.argv[1:]
     request, began = Path(body).read_bytes(), time.perf_counter()
     asked = (
         ask_rest(int(port), path, int(clients), float(seconds) + WARM_S, request)
@@ -94,7 +94,7 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "rows_per_s": len(latencies) * int(rows) / float(seconds),
+                "answers_per_s": len(latencies) / float(seconds),
                 "p50_ms": float(np.quantile(latencies, 0.5)) * 1e3,
                 "p99_ms": float(np.quantile(latencies, 0.99)) * 1e3,
             }

@@ -13,9 +13,11 @@ import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.models_commands import app as models_app
+from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
+from pipeline.serve_command import serve
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.gate.verdict import DataBlockedError
     from pipeline.problem import LoadedProblem
     from pipeline.workspace import Workspace
-    from serving.server.models_config import ModelsFile
 
 app = typer.Typer(
     help="A table in, a validated and served deep-learning model out.",
@@ -310,84 +311,8 @@ def report(
     open_page(written, wanted=opened if opened or not as_json else False)
 
 
-@app.command()
-def serve(
-    target: Annotated[Path | None, typer.Argument(metavar="PROBLEM|DIR", help="Problem or folder of versions.")] = None,
-    port: Annotated[int, typer.Option(help="REST port, 0 for a free one.", min=0, max=65535)] = 8501,
-    grpc_port: Annotated[
-        int | None, typer.Option(help="gRPC port (usual: 8500), 0 for a free one; left out, none.", min=0, max=65535)
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    name: Annotated[str | None, typer.Option(help="The model's name; left out, the problem's or the folder's.")] = None,
-    poll: Annotated[float, typer.Option(help="Seconds between looks for new versions.", min=0.01)] = 1.0,
-    models_config: Annotated[Path | None, typer.Option(help="TensorFlow Serving's models.config instead.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Serve the pushed model over TensorFlow Serving's REST and gRPC API; new versions are loaded as they appear."""
-    from pipeline.console import hold_stderr
-    from serving.server.run import Ports
-    from serving.server.run import serve as serve_models
-
-    models = _select_models(target, name, models_config)
-    names = list(models if isinstance(models, dict) else models.models)
-
-    def announce(taken: Ports) -> None:
-        release()
-        url = f"http://{host}:{taken.rest}"
-        grpc = None if taken.grpc is None else f"{host}:{taken.grpc}"
-        if as_json:
-            served = {"models": names} if models_config else {"model": names[0]}
-            _print_json_line({"url": url} | served | ({"grpc": grpc} if grpc else {}))
-        else:
-            also = f", gRPC at {grpc}" if grpc else ""
-            path = names[0] if len(names) == 1 else "NAME"
-            typer.echo(f"serving {', '.join(names)} at {url}/v1/models/{path}:predict{also}   (Ctrl-C stops)")
-
-    with hold_stderr() as release:
-        serve_models(models, host, Ports(port, grpc_port), announce, poll)
-
-
-def _select_models(target: Path | None, name: str | None, config: Path | None) -> "dict[str, Path] | ModelsFile":
-    from serving.server.models_config import ModelsFile
-
-    if config is not None and target is None and name is None:
-        return ModelsFile(config)
-    if config is not None or target is None:
-        raise InputError("expected PROBLEM|DIR, with or without --name, or --models-config FILE alone")
-    base = target if target.is_dir() else _load(target)[1].serving
-    return {name or base.resolve().name: base}
-
-
-def _print_json_line(content: dict[str, Any]) -> None:
-    import orjson
-
-    sys.stdout.write(orjson.dumps(content).decode() + "\n")
-    sys.stdout.flush()
-
-
-@app.command()
-def predict(
-    model: Annotated[str, typer.Argument(help="The served model's name.")],
-    rows: Annotated[Path, typer.Argument(help="JSON, JSON lines or CSV; - reads standard input.")] = Path("-"),
-    url: Annotated[
-        str, typer.Option(help="Where TensorFlow Serving or `penstock serve` answers.")
-    ] = "http://localhost:8501",
-    as_json: AsJson = False,
-) -> None:
-    """Ask a served model about rows; columns that the model does not know are left out."""
-    from pipeline.render import render_answers
-    from pipeline.rows import read_rows
-    from serving.client import PredictionClient
-
-    asked = read_rows(rows)
-    with PredictionClient(url, model) as client:
-        answers = client.predict(asked, extra="drop")
-    if as_json:
-        _print_json(answers)
-    else:
-        _print(render_answers(answers, rows=asked))
-
-
+app.command()(serve)
+app.command()(predict)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)

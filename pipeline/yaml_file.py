@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import InputError
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class YamlFile(NamedTuple):
@@ -59,6 +63,30 @@ def load_yaml(path: Path) -> YamlFile:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys such as name:, source: and target:, received {type(content).__name__}")
     return YamlFile(path, content)
+
+
+def load_as(path: Path, kind: type[Kind]) -> Kind:
+    """Read `path` as the settings of a kind; relative paths in them start at its folder.
+
+    Raises:
+        InputError: all that is wrong, each with file, line and key path.
+    """
+    file = load_yaml(path)
+    try:
+        return kind.model_validate(file.content, context={"folder": path.parent})
+    except ValidationError as error:
+        raise InputError([_describe(file, problem) for problem in error.errors()]) from error
+
+
+def _describe(file: YamlFile, problem: Any) -> str:
+    keys = problem["loc"]
+    place = f"{file.place(keys)}: {'.'.join(map(str, keys))}"
+    if problem["type"] == "missing":
+        return f"{place}: required, but missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key"
+    reason = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
+    return f"{place}: {reason}, received {str(problem['input'])!r:.80}"
 
 
 def _refuse_magic(path: Path, yaml: Any, text: str) -> None:

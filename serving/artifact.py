@@ -14,6 +14,8 @@ from serving.saved_model_proto import SavedModel
 
 DEFAULT_SIGNATURE = "serving_default"
 SAVED_MODEL_FILE = "saved_model.pb"
+SCHEMA_FILE = Path("assets.extra", "schema.pbtxt")
+"""What a row of the model's data looks like, in a version that `penstock run` pushed."""
 
 _SERVE_TAG = "serve"
 _MAX_VERSION = 2**63 - 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from serving.artifact import TensorSpec
@@ -103,24 +104,53 @@ def _repeat(marker: float | str, shape: tuple[int, ...] | None) -> Json:
     return filled
 
 
-def pad(rows: list[dict[str, Json]], inputs: Mapping[str, TensorSpec]) -> list[dict[str, Json]]:
-    """Return the rows with their lists as long as the longest of the same input: a tensor has no ragged edge.
+def coerce_plain(values: list[object], spec: TensorSpec) -> list[Json] | None:
+    """What `coerce` makes of each value of a column, where a look at their types tells; None where it does not.
+
+    Most columns hold nothing but numbers, or text, and missing values: those need no look at each value.
+    """
+    if is_list(spec) or len(spec.shape or ()) > 1:
+        return None
+    kinds = set(map(type, values))
+    present = kinds - {type(None)}
+    if present <= {str} and spec.dtype in _FLOATS:
+        return _read_numbers(values)
+    if spec.dtype in _FLOATS and present <= {float, int}:
+        return _fill(values, math.nan) if type(None) in kinds else values
+    if spec.dtype == "string" and present <= {str}:
+        return _fill(values, "") if type(None) in kinds else values
+    return values if spec.dtype in _INTEGERS and kinds <= {int} else None
+
+
+def _fill(values: list[object], marker: Json) -> list[Json]:
+    return [marker if value is None else value for value in values]
+
+
+def _read_numbers(values: list[Any]) -> list[Json] | None:
+    try:
+        numbers = [float(value) if value else math.nan for value in values]
+    except ValueError:
+        return None
+    # see `_to_number`
+    return None if any(value and "_" in value for value in values) else numbers
+
+
+def pad(values: list[Json], spec: TensorSpec) -> list[Json]:
+    """Return a column's lists, all as long as the longest: a tensor has no ragged edge. Other columns stay as they are.
 
     Lists are filled up at the end with the marker of missing values.
 
     Raises:
         InvalidArgumentError: lists of different lengths for a dtype without such a marker.
     """
-    padded = [dict(row) for row in rows]
-    for name, spec in inputs.items():
-        if not is_list(spec):
-            continue
-        # a server can't tell the shape of lists that are all empty
-        width = max([1, *(len(row[name]) for row in rows)])
-        for row in padded:
-            if len(row[name]) < width:
-                row[name] = [*row[name], *[_get_marker(spec.dtype)] * (width - len(row[name]))]
-    return padded
+    if not is_list(spec):
+        return values
+    # a server can't tell the shape of lists that are all empty
+    width = max([1, *map(len, values)])
+    if all(len(value) == width for value in values):
+        return values
+    marker = _get_marker(spec.dtype)
+    return [[*value, *[marker] * (width - len(value))] for value in values]
 
 
 def _to_number(value: object) -> int | float:
@@ -128,6 +158,8 @@ def _to_number(value: object) -> int | float:
         return int(value)
     if isinstance(value, int | float):
         return value
+    if isinstance(value, Decimal):
+        return float(value)
     # float() also takes digits grouped by underscores, which in a table are rather a name than a number
     if isinstance(value, str) and "_" not in value:
         try:
@@ -158,9 +190,19 @@ def _to_text(value: object) -> Json:
         return "true" if value else "false"
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
-    if isinstance(value, str | int | float):
+    if isinstance(value, str | int | float | Decimal | time):
         return str(value)
+    if isinstance(value, date):
+        return _to_moment(value)
     raise _misfit(value, "text")
+
+
+def _to_moment(value: date) -> str:
+    """ISO 8601 in UTC, as where the model was trained; a time without a zone is UTC."""
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    moment = value.astimezone(UTC) if value.tzinfo else value
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _misfit(value: object, expected: str) -> InvalidArgumentError:

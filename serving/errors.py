@@ -2,7 +2,11 @@
 
 ServingError
  ├── InvalidArgumentError       400  the request is wrong
- │    └── PayloadTooLargeError  413  ... in that its body is too large
+ │    ├── PayloadTooLargeError  413  ... in that its body is too large
+ │    ├── BodyTimeoutError      408  ... in that its body did not arrive in time
+ │    └── RowError              400  (client) ... in a value of one row, before it is sent
+ ├── UnauthenticatedError       401  no token, or a wrong one
+ ├── PermissionDeniedError      403  not from there
  ├── NotFoundError              404  no such model or version
  ├── InternalError              500  a fault of the server or of the model
  ├── DataLossError              500  a pushed version that cannot be read
@@ -100,6 +104,43 @@ class PayloadTooLargeError(InvalidArgumentError):
         return 413
 
 
+class BodyTimeoutError(InvalidArgumentError):
+    """The body of the request did not arrive in time."""
+
+    @property
+    def http_status(self) -> int:
+        """408, which no canonical code maps to."""
+        return 408
+
+
+class UnauthenticatedError(ServingError):
+    """The request carries no token, or a wrong one."""
+
+    default_code = Code.UNAUTHENTICATED
+
+
+class PermissionDeniedError(ServingError):
+    """Not from this address."""
+
+    default_code = Code.PERMISSION_DENIED
+
+
+class RowError(InvalidArgumentError):
+    """A row does not fit what the model takes; raised by the client before it sends anything.
+
+    Attributes:
+        row: its place among the rows that were given, from 0.
+        feature: the input, or the key that is none.
+        reason: what was expected and received.
+    """
+
+    def __init__(self, row: int, feature: str, reason: str) -> None:
+        super().__init__(f"row {row}, feature {feature!r}: {reason}")
+        self.row = row
+        self.feature = feature
+        self.reason = reason
+
+
 class NotFoundError(ServingError):
     """No such model, or no such version of it."""
 
@@ -150,6 +191,8 @@ _BY_CODE: dict[Code, type[ServingError]] = {
     kind.default_code: kind
     for kind in (
         InvalidArgumentError,
+        UnauthenticatedError,
+        PermissionDeniedError,
         NotFoundError,
         InternalError,
         DataLossError,

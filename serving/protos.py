@@ -25,6 +25,7 @@ _FILES = {
     "GetModelMetadataResponse": "tensorflow_serving/apis/get_model_metadata.proto",
     "GetModelStatusRequest": "tensorflow_serving/apis/get_model_status.proto",
     "GetModelStatusResponse": "tensorflow_serving/apis/get_model_status.proto",
+    "InferenceTask": "tensorflow_serving/apis/inference.proto",
     "Input": "tensorflow_serving/apis/input.proto",
     "ModelServerConfig": "tensorflow_serving/config/model_server_config.proto",
     "ModelSpec": "tensorflow_serving/apis/model.proto",

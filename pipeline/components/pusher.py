@@ -4,6 +4,7 @@ Examples, schema and evaluation are inputs of it, so that ML Metadata knows what
 manifest too.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pipeline.metrics import SliceMetrics, read_metrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.warm_up import write_warm_up
+from serving.artifact import SCHEMA_FILE
 from serving.errors import ServingError
 from serving.history import Event
 from serving.manifest import Lineage, Parity
@@ -97,11 +99,13 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
     lineage = read_lineage(inputs, request)
     parity = _parity(Path(artifact_utils.get_single_uri(inputs["infra_blessing"])))
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
+    schema = _find_schema(inputs)
 
     def write_extras(folder: Path) -> None:
         write_warm_up(model, examples, problem.name, folder)
         write_card(Card(problem, read_spec(model), lineage, metrics, gates, parity, blessing.threshold), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
+        shutil.copyfile(schema, folder / SCHEMA_FILE)
 
     candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity)
     try:
@@ -114,18 +118,22 @@ def read_lineage(inputs: dict[str, list[Any]], request: PushRequest) -> Lineage:
     """Return what the model was made of, from the properties of the examples and the schema's file."""
     examples = artifact_utils.get_single_instance(inputs["examples"])
     splits = artifact_utils.decode_split_names(examples.split_names)
-    (schema,) = Path(artifact_utils.get_single_uri(inputs["schema"])).glob("*.pbtxt")
     return Lineage(
         run=request.run,
         source=examples.get_string_custom_property("content_digest"),
         spans=tuple(examples.get_string_custom_property("spans").split()),
         data={split: examples.get_string_custom_property(f"digest_{split}") for split in splits},
         rows={split: examples.get_int_custom_property(f"rows_{split}") for split in splits},
-        schema_digest=file_digest(schema),
+        schema_digest=file_digest(_find_schema(inputs)),
         code=request.code,
         lock=request.lock,
         problem=request.problem,
     )
+
+
+def _find_schema(inputs: dict[str, list[Any]]) -> Path:
+    (schema,) = Path(artifact_utils.get_single_uri(inputs["schema"])).glob("*.pbtxt")
+    return schema
 
 
 def _parity(infra: Path) -> Parity | None:

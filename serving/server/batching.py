@@ -97,7 +97,9 @@ class Batcher:
             self._waiting.pop(key, None)
 
     def _run(self, tasks: Sequence[_Task]) -> None:
-        if self._running == 0 and self._seconds.get(tasks[0].inference.servable, QUICK_S) < QUICK_S:
+        first = tasks[0].inference
+        is_quick = self._seconds.get(first.servable, QUICK_S) < QUICK_S
+        if self._running == 0 and is_quick and not first.is_queued:
             self._settle(tasks, self._run_together(tasks))
             return
         self._running += 1

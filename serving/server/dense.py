@@ -1,7 +1,7 @@
 """JSON values to NumPy arrays, checked as TensorFlow Serving checks them (its util/json_tensor.cc).
 
 Whole columns are converted at once. Only when a column does not fit is it read value by value, to name the first
-value that is wrong in the original's words.
+value that is wrong in the original's words. The caller switches NumPy's warning of overflow off, once a request.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def fit_rows(values: Sequence[object], dtype: str) -> Array | None:
         UnimplementedError: a dtype that JSON cannot carry.
     """
     kind = _get_kind(dtype, values[0])
+    if not isinstance(values[0], list):
+        return _fit_leaves(values, (len(values),), kind)
     shape = (len(values), *measure(values[0]))
     leaves = _flatten(values, shape)
     return None if leaves is None else _fit_leaves(leaves, shape, kind)
@@ -142,7 +144,7 @@ def _flatten(value: Any, shape: Shape) -> list[Any] | None:
     return leaves
 
 
-def _fit_leaves(leaves: list[Any], shape: Shape, kind: _Kind) -> Array | None:
+def _fit_leaves(leaves: Sequence[Any], shape: Shape, kind: _Kind) -> Array | None:
     types = set(map(type, leaves))
     if not types <= kind.types:
         return None
@@ -151,12 +153,12 @@ def _fit_leaves(leaves: list[Any], shape: Shape, kind: _Kind) -> Array | None:
         return None if flat is None else flat.reshape(shape)
     if kind.wide is not None:
         return _fit_integers(leaves, kind.wide, kind.dtype, shape)
-    with np.errstate(over="ignore"):  # too large for float32 is infinity, as in C++
-        return np.array(leaves, dtype=np.float64).astype(kind.dtype).reshape(shape)
+    # too large for float32 is infinity, as in C++
+    return np.array(leaves, dtype=np.float64).astype(kind.dtype, copy=False).reshape(shape)
 
 
 def _fit_integers(
-    leaves: list[int], wide: type[np.integer[Any]], dtype: type[np.generic], shape: Shape
+    leaves: Sequence[int], wide: type[np.integer[Any]], dtype: type[np.generic], shape: Shape
 ) -> Array | None:
     limits = np.iinfo(wide)
     if leaves and not (limits.min <= min(leaves) and max(leaves) <= limits.max):
@@ -164,7 +166,7 @@ def _fit_integers(
     return np.array(leaves, dtype=wide).astype(dtype).reshape(shape)
 
 
-def _to_strings(leaves: list[Any]) -> Array | None:
+def _to_strings(leaves: Sequence[Any]) -> Array | None:
     if not all(isinstance(leaf, str) or is_base64_object(leaf) for leaf in leaves):
         return None
     texts = [leaf.encode() if isinstance(leaf, str) else _decode_base64(leaf["b64"]) for leaf in leaves]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def prepare_tasks(request: Any, servable: Servable) -> list[Inference]:
     return [_create_inference(task, servable, _METHODS[task.method_name], examples) for task in request.tasks]
 
 
-def join(answers: list[Any]) -> Any:
+def join(answers: Sequence[Any]) -> Any:
     """The MultiInferenceResponse of the answers to the tasks."""
     response = MultiInferenceResponse()
     for answer in answers:
@@ -89,7 +90,7 @@ def _create_inference(asked: Any, servable: Servable, method: Method, examples: 
         results.fill_result(response.result, outputs, method, signature, len(examples))
         return response
 
-    return Inference(servable, name, {results.INPUT: examples}, write)
+    return Inference(servable, name, {results.INPUT: examples}, write, is_queued=True)
 
 
 def _read_examples(given: Any) -> Array:

@@ -12,6 +12,7 @@ from serving.errors import InvalidArgumentError
 from serving.protos import (
     GetModelMetadataResponse,
     GetModelStatusResponse,
+    InferenceTask,
     ModelSpec,
     PredictResponse,
     ReloadConfigResponse,
@@ -19,7 +20,7 @@ from serving.protos import (
 )
 from serving.server import grpc_examples, metadata
 from serving.server.grpc_request import read_feeds, read_output_filter, select_signature
-from serving.server.inference import Inference
+from serving.server.inference import Inference, Outputs
 from serving.server.model import Servable
 from serving.server.models_config import read_models
 from serving.server.registry import ModelQuery, Registry
@@ -31,56 +32,59 @@ _SIGNATURE_FIELD = "signature_def"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The methods over one registry. Each takes a request message and returns the answer's, or raises ServingError."""
+    """The methods over one registry. Each takes a request message and returns the answer's, or raises ServingError.
+
+    Those that run a model return what is to be run.
+    """
 
     registry: Registry
 
-    def predict(self, request: Any) -> Any:
-        """PredictRequest to PredictResponse.
+    def prepare_predict(self, request: Any) -> Inference:
+        """PredictRequest to what is run, which writes a PredictResponse.
 
         Raises:
             InvalidArgumentError: no model named, inputs that the signature does not take, unknown outputs.
             NotFoundError: unknown model or version.
-            ServingError: unknown signature (FAILED_PRECONDITION), or what TensorFlow says of the run.
+            ServingError: unknown signature (FAILED_PRECONDITION).
         """
-        servable = self.registry.find(_read_query(request))
+        servable = self.registry.find(read_query(request))
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = select_signature(servable.signatures, name)
         feeds = read_feeds(request.inputs, signature.inputs)
         wanted = read_output_filter(request.output_filter, signature)
-        outputs = servable.run(name, feeds)
-        response = PredictResponse()
-        _fill_model_spec(response.model_spec, request, servable)
-        response.model_spec.signature_name = name
-        for output in wanted:
-            fill_proto(response.outputs[output], outputs[output])
-        return response
 
-    def classify(self, request: Any) -> Any:
-        """ClassificationRequest to ClassificationResponse.
+        def write(outputs: Outputs) -> Any:
+            response = PredictResponse()
+            _fill_model_spec(response.model_spec, request, servable)
+            response.model_spec.signature_name = name
+            for output in wanted:
+                fill_proto(response.outputs[output], outputs[output])
+            return response
+
+        return Inference(servable, name, feeds, write, is_queued=True)
+
+    def prepare_classify(self, request: Any) -> Inference:
+        """ClassificationRequest to what is run, which writes a ClassificationResponse.
 
         Raises:
             InvalidArgumentError: no model named, unknown or unfit signature, no examples, outputs that are no classes.
             NotFoundError: unknown model or version.
-            ServingError: what TensorFlow says of the run.
         """
-        return self._answer_examples(request, "classify")
+        return self._prepare_examples(request, "classify")
 
-    def regress(self, request: Any) -> Any:
-        """RegressionRequest to RegressionResponse; raises what `classify` does."""
-        return self._answer_examples(request, "regress")
+    def prepare_regress(self, request: Any) -> Inference:
+        """RegressionRequest to what is run, which writes a RegressionResponse; raises what `prepare_classify` does."""
+        return self._prepare_examples(request, "regress")
 
-    def multi_inference(self, request: Any) -> Any:
-        """MultiInferenceRequest to MultiInferenceResponse.
+    def prepare_multi_inference(self, request: Any) -> list[Inference]:
+        """MultiInferenceRequest to what is run for each task; `grpc_examples.join` makes one answer of theirs.
 
         Raises:
-            InvalidArgumentError: no task, or any of the faults of `classify` in one.
+            InvalidArgumentError: no task, or any of the faults of `prepare_classify` in one.
             NotFoundError: unknown model or version.
             UnimplementedError: a task of another method.
-            ServingError: what TensorFlow says of a run.
         """
-        servable = self.registry.find(_read_spec(request.tasks[0].model_spec if request.tasks else ModelSpec()))
-        return grpc_examples.join([_run(each) for each in grpc_examples.prepare_tasks(request, servable)])
+        return grpc_examples.prepare_tasks(request, self.registry.find(read_query(first_task(request))))
 
     def get_metadata(self, request: Any) -> Any:
         """GetModelMetadataRequest to GetModelMetadataResponse.
@@ -89,7 +93,7 @@ class Service:
             InvalidArgumentError: no model named, or a field other than `signature_def`.
             NotFoundError: unknown model or version.
         """
-        query = _read_query(request)
+        query = read_query(request)
         if not request.metadata_field:
             raise InvalidArgumentError("GetModelMetadataRequest must specify at least one metadata_field")
         for field in request.metadata_field:
@@ -109,7 +113,7 @@ class Service:
             InvalidArgumentError: no model named.
             NotFoundError: unknown model or version.
         """
-        statuses = self.registry.list_statuses(_read_query(request))
+        statuses = self.registry.list_statuses(read_query(request))
         return json_format.Parse(metadata.write_statuses(statuses), GetModelStatusResponse())
 
     def reload_config(self, request: Any) -> Any:
@@ -129,16 +133,21 @@ class Service:
         response.status.SetInParent()
         return response
 
-    def _answer_examples(self, request: Any, method: Method) -> Any:
-        servable = self.registry.find(_read_query(request))
-        return _run(grpc_examples.prepare(request, servable, method))
+    def _prepare_examples(self, request: Any, method: Method) -> Inference:
+        return grpc_examples.prepare(request, self.registry.find(read_query(request)), method)
 
 
-def _run(inference: Inference) -> Any:
-    return inference.write(inference.servable.run(inference.signature_name, inference.feeds))
+def first_task(request: Any) -> Any:
+    """The task that names the model of a MultiInferenceRequest; without any, one that names none."""
+    return request.tasks[0] if request.tasks else InferenceTask(model_spec=ModelSpec())
 
 
-def _read_query(request: Any) -> ModelQuery:
+def read_query(request: Any) -> ModelQuery:
+    """The model that a request names.
+
+    Raises:
+        InvalidArgumentError: none.
+    """
     if not request.HasField("model_spec"):
         raise InvalidArgumentError("Missing ModelSpec")
     return _read_spec(request.model_spec)

@@ -5,10 +5,10 @@ https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from typing import Any
 
-from grpc_health.v1.health import HealthServicer  # type: ignore[import-untyped]
+from grpc_health.v1.health import aio  # type: ignore[import-untyped]
 from grpc_health.v1.health_pb2 import HealthCheckResponse  # type: ignore[import-untyped]
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server  # type: ignore[import-untyped]
 
@@ -17,34 +17,54 @@ from serving.server.registry import Registry
 SERVICES = ("", "tensorflow.serving.PredictionService")
 
 
-class Health(HealthServicer):  # type: ignore[misc]
+class Health(aio.HealthServicer):  # type: ignore[misc]
     """SERVING while every model has a version loaded, and for good NOT_SERVING once the server drains."""
 
     def __init__(self, server: Any, registry: Registry) -> None:
-        """Answer at `server`, and follow `registry`."""
+        """Answer at `server`."""
         super().__init__()
-        self._ends: list[Callable[[None], None]] = []
         self._registry = registry
         self._told: int | None = None
-        self._update()
-        registry.subscribe(self._update)
+        self._watches: set[asyncio.Future[None]] = set()
+        self._is_draining = False
         add_HealthServicer_to_server(self, server)
 
-    def Watch(self, request: Any, context: Any, send_response_callback: Any = None) -> None:  # noqa: N802
+    async def follow(self) -> None:
+        """Tell how the registry is, from now on at each change."""
+        await self._update()
+        loop = asyncio.get_running_loop()
+
+        def update() -> None:  # called by the thread that loads, after each look
+            if self._read() != self._told and not self._is_draining:
+                asyncio.run_coroutine_threadsafe(self._update(), loop)
+
+        self._registry.subscribe(update)
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
         """Tell a caller of every change, until it or the server goes."""
-        super().Watch(request, context, send_response_callback)
-        self._ends.append(send_response_callback)
-        context.add_callback(lambda: self._ends.remove(send_response_callback))
+        watch = asyncio.ensure_future(super().Watch(request, context))
+        self._watches.add(watch)
+        try:
+            await watch
+        except asyncio.CancelledError:
+            if not self._is_draining:
+                raise
+        finally:
+            self._watches.discard(watch)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Say NOT_SERVING, and end the watches: the server would wait for them as for requests in flight."""
-        self.enter_graceful_shutdown()
-        for end in list(self._ends):
-            end(None)
+        self._is_draining = True
+        await self.enter_graceful_shutdown()
+        await asyncio.sleep(0)  # for the watches to say so
+        for watch in self._watches:
+            watch.cancel()
 
-    def _update(self) -> None:
-        status = HealthCheckResponse.NOT_SERVING if self._registry.list_unavailable() else HealthCheckResponse.SERVING
-        if status != self._told:
-            self._told = status
-            for service in SERVICES:
-                self.set(service, status)
+    async def _update(self) -> None:
+        status = self._told = self._read()
+        for service in SERVICES:
+            await self.set(service, status)
+
+    def _read(self) -> int:
+        unavailable = self._registry.list_unavailable()
+        return int(HealthCheckResponse.NOT_SERVING if unavailable else HealthCheckResponse.SERVING)

@@ -22,12 +22,15 @@ class Inference:
     Attributes:
         feeds: an array of the input's dtype for each input of the signature; strings are object arrays of bytes.
         write: makes the answer, a body of JSON or a protobuf message, of an array for each output.
+        is_queued: whether other requests reach the event loop one by one (gRPC's do): a run that holds the loop would
+            keep them from sharing the next run.
     """
 
     servable: Servable
     signature_name: str
     feeds: Mapping[str, Array]
     write: Callable[[Outputs], Any]
+    is_queued: bool = False
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Exchange:
         outputs: None unless the model ran.
         code: OK, or that of the error.
         seconds: from the first byte read to the answer.
+        run_seconds: of these, what the model took.
     """
 
     api: Api
@@ -49,6 +53,7 @@ class Exchange:
     outputs: Outputs | None = None
     code: Code = Code.OK
     seconds: float = 0.0
+    run_seconds: float = 0.0
 
 
 class Observer(Protocol):

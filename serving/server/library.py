@@ -13,6 +13,7 @@ from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_size_t, c_voi
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from serving.errors import InternalError
@@ -53,6 +54,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+_SLOW = {"TF_LoadSessionFromSavedModel", "TF_SessionRun", "TF_CloseSession", "TF_DeleteSession", "TF_DeleteGraph"}
+"""Those that let other threads run meanwhile. A run makes a hundred quick calls, which would each wait for a turn."""
+
+
 class Output(Structure):
     """TF_Output: one tensor of a graph."""
 
@@ -61,7 +66,7 @@ class Output(Structure):
 
 @cache
 def load_library() -> Any:
-    """The C API with the types of its functions.
+    """The C API with the types of its functions, and C's memmove.
 
     Raises:
         InternalError: the tensorflow package is not installed, or is another one than this was made for.
@@ -74,10 +79,14 @@ def load_library() -> Any:
     folder = Path(spec.submodule_search_locations[0])
     try:
         ctypes.CDLL(str(folder / f"libtensorflow_framework{_SUFFIX}"), ctypes.RTLD_GLOBAL)
-        library = ctypes.CDLL(str(folder / f"libtensorflow_cc{_SUFFIX}"))
+        file = str(folder / f"libtensorflow_cc{_SUFFIX}")
+        slow, quick, library = ctypes.CDLL(file), ctypes.PyDLL(file), SimpleNamespace()
         for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
+            function = getattr(slow if name in _SLOW else quick, name)
             function.restype, function.argtypes = result, arguments
+            setattr(library, name, function)
+        library.memmove = ctypes.PyDLL(None).memmove
+        library.memmove.restype, library.memmove.argtypes = c_void_p, [c_void_p, c_void_p, c_size_t]
     except (OSError, AttributeError) as error:
         raise InternalError(f"TensorFlow's libraries in {folder} cannot be used: {error}") from error
     return library

@@ -64,7 +64,7 @@ def to_native(array: Array) -> tuple[int, object]:
     tensor = library.TF_AllocateTensor(number, shape, array.ndim, array.nbytes)
     # copying a little twice is quicker than asking NumPy for an address
     source = array.tobytes() if array.nbytes < _LITTLE_BYTES else np.ascontiguousarray(array).ctypes.data
-    ctypes.memmove(library.TF_TensorData(tensor), source, array.nbytes)
+    library.memmove(library.TF_TensorData(tensor), source, array.nbytes)
     return tensor, None
 
 
@@ -78,7 +78,7 @@ def _to_native_strings(array: Array, library: Any, shape: Any) -> tuple[int, obj
         place += len(text)
     packed = struct.pack(f"{len(views)}Q", *views)
     tensor = library.TF_AllocateTensor(STRING, shape, array.ndim, len(packed))
-    ctypes.memmove(library.TF_TensorData(tensor), packed, len(packed))
+    library.memmove(library.TF_TensorData(tensor), packed, len(packed))
     return tensor, joined
 
 
@@ -100,7 +100,7 @@ def from_native(tensor: int) -> Array:
     if number == STRING:
         return _from_native_strings(start, shape, library)
     array = np.empty(shape, _numpy_dtype(number))
-    ctypes.memmove(array.ctypes.data, start, array.nbytes)
+    library.memmove(array.ctypes.data, start, array.nbytes)
     return array
 
 

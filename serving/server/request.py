@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from serving.artifact import DEFAULT_SIGNATURE, Signature, TensorSpec
 from serving.errors import InvalidArgumentError
 from serving.server import dense
@@ -70,10 +72,11 @@ def read_predict_request(document: JsonObject, signature: Signature) -> PredictR
         raise _format_error(
             document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
         )
-    if "instances" in document:
-        return PredictRequest("row", _read_instances(document, signature.inputs))
-    if "inputs" in document:
-        return PredictRequest("columnar", _read_inputs(document["inputs"], signature.inputs))
+    with np.errstate(over="ignore"):
+        if "instances" in document:
+            return PredictRequest("row", _read_instances(document, signature.inputs))
+        if "inputs" in document:
+            return PredictRequest("columnar", _read_inputs(document["inputs"], signature.inputs))
     raise InvalidArgumentError("Missing 'inputs' or 'instances' key")
 
 

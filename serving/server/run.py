@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import uvicorn
 
 from serving.errors import PortInUseError, UnavailableError
 from serving.server import model
-from serving.server.app import create_app
+from serving.server.app import create_app, create_exchanges
+from serving.server.body import Application
+from serving.server.extras import Extras
 from serving.server.models_config import ModelsFile
+from serving.server.overview import Readiness
+from serving.server.protocol import create_protocol
 from serving.server.registry import Registry
+from serving.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from serving.server.grpc_server import GrpcServer
 
 _logger = logging.getLogger(__name__)
+
+_Step: TypeAlias = Callable[[], Awaitable[None]]
 
 POLL_S = 0.25
 _BACKLOG = 2048
@@ -46,6 +54,7 @@ def serve(
     ports: Ports,
     on_ready: Callable[[Ports], None],
     poll_s: float = POLL_S,
+    settings: ServerSettings | None = None,
 ) -> None:
     """Serve the wanted versions of each model, swapping in newer ones, until SIGTERM or SIGINT.
 
@@ -57,44 +66,56 @@ def serve(
         ports: where REST and gRPC answer.
         on_ready: called once with the ports taken when requests are answered.
         poll_s: seconds between looks for newer versions.
+        settings: limits, token, TLS, metrics, request log, ...
 
     Raises:
+        InvalidArgumentError: the token, the certificate or its key cannot be read.
         PortInUseError: another process listens on a port; known before any model is loaded.
         UnavailableError: the address cannot be listened on, or versions are there but not one loads.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, ports.rest))
-        grpc = None if ports.grpc is None else stack.enter_context(closing(_open_grpc(host, ports.grpc)))
-        registry = Registry(models, model.load, poll_s)
+        extras = stack.enter_context(closing(Extras(settings or ServerSettings())))
+        grpc = None if ports.grpc is None else _open_grpc(host, ports.grpc, extras)
+        registry = Registry(models, extras.wrap_load(model.load), poll_s)
         stack.callback(registry.stop)
         registry.start()
         _check_any_loaded(registry)
-        if grpc is not None:
-            grpc.start(registry)
-        taken = Ports(listener.getsockname()[1], None if grpc is None else grpc.port)
-        _Server(_configure(registry), grpc, lambda: on_ready(taken)).run(sockets=[listener])
+        exchanges = create_exchanges(extras)
+
+        async def start() -> None:
+            if grpc is not None:
+                await grpc.start(registry, exchanges)
+            on_ready(Ports(listener.getsockname()[1], None if grpc is None else grpc.port))
+
+        async def drain() -> None:
+            if grpc is not None:
+                await grpc.drain(_DRAIN_S)
+
+        config = _configure(create_app(registry, extras, exchanges), extras.settings)
+        _Server(config, extras.readiness, start, drain).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it answers, drains gRPC with REST, and for which a signal to stop is no failure."""
+    """uvicorn that starts and drains gRPC with REST, and for which a signal to stop is no failure."""
 
-    def __init__(self, config: uvicorn.Config, grpc: GrpcServer | None, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, readiness: Readiness, start: _Step, drain: _Step) -> None:
         super().__init__(config)
-        self._grpc = grpc
-        self._on_ready = on_ready
+        self._readiness = readiness
+        self._start = start
+        self._drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._on_ready()
+            await self._start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if self._grpc is not None:
-            self._grpc.drain(_DRAIN_S)
-        await super().shutdown(sockets)
+        await asyncio.gather(self._drain(), super().shutdown(sockets))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The original also notes the signal and raises it again at the end, so the process would not exit with 0.
+        self._readiness.draining = True
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -116,12 +137,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _open_grpc(host: str, port: int) -> GrpcServer:
+def _open_grpc(host: str, port: int, extras: Extras) -> GrpcServer:
     from serving.server.grpc_server import GrpcServer
 
-    # gRPC does not say why it cannot listen.
+    # gRPC does not say why it cannot listen, and listens only when the models are loaded
     _listen(host, port).close()
-    return GrpcServer(host, port)
+    return GrpcServer(host, port, extras)
 
 
 def _check_any_loaded(registry: Registry) -> None:
@@ -132,9 +153,14 @@ def _check_any_loaded(registry: Registry) -> None:
         _logger.warning("no version of %s to serve in %s yet", name, registry.folders[name])
 
 
-def _configure(registry: Registry) -> uvicorn.Config:
+def _configure(application: Application, settings: ServerSettings) -> uvicorn.Config:
+    tls = settings.tls
     return uvicorn.Config(
-        create_app(registry),
+        application,
+        http=create_protocol(settings.limits),  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
         lifespan="off",
         log_config=None,
         access_log=False,

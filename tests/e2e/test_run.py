@@ -112,6 +112,7 @@ def test_a_pushed_version_tells_what_it_was_made_of(first, penstock, folder):
     assert "| train | " in (extra / "model_card.md").read_text()
     assert "tensorflow==" in (extra / "environment.txt").read_text()
     assert (extra / "tf_serving_warmup_requests").stat().st_size > 100
+    assert "feature {" in (extra / "schema.pbtxt").read_text()
     assert "every file is what was pushed" in penstock("models", "verify").stdout
 
 

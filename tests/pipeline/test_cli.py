@@ -158,11 +158,25 @@ def test_fetch_with_nothing_to_fetch(penstock, problem):
 def test_ready_line_of_serve_names_grpc_when_there_is_one(penstock, monkeypatch, tmp_path, grpc_port):
     from serving.server import run
 
-    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s: on_ready(ports))
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, *_: on_ready(ports))
     options = [] if grpc_port is None else ["--grpc-port", grpc_port]
     ready = json.loads(penstock("serve", tmp_path, "--name", "m", "--port", 8501, "--json", *options).stdout)
     assert ready.pop("grpc", None) == (grpc_port and f"127.0.0.1:{grpc_port}")
     assert ready == {"url": "http://127.0.0.1:8501", "model": "m"}
+
+
+def test_settings_of_serve_are_read_before_anything_is_served(penstock, monkeypatch, tmp_path):
+    from serving.server import run
+
+    served = []
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s, settings: served.append(settings))
+    (tmp_path / "serving.yaml").write_text("limits: {headers: 7}\ntls: {certificate: a, key: b}\n")
+    assert penstock("serve", tmp_path, "--config", tmp_path / "serving.yaml").returncode == 0
+    assert (served[0].limits.headers, served[0].tls.key) == (7, tmp_path / "b")
+    (tmp_path / "serving.yaml").write_text("limits: {header: 7}\n")
+    refused = penstock("serve", tmp_path, "--config", tmp_path / "serving.yaml")
+    assert (refused.returncode, len(served)) == (2, 1)
+    assert "serving.yaml:1: limits.header: unknown key" in refused.stderr
 
 
 CONFIG = 'model_config_list { config { name: "a" base_path: "/a" model_platform: "tensorflow" } }'
@@ -171,7 +185,7 @@ CONFIG = 'model_config_list { config { name: "a" base_path: "/a" model_platform:
 def test_serve_takes_a_models_config(penstock, monkeypatch, tmp_path):
     from serving.server import run
 
-    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s: on_ready(ports))
+    monkeypatch.setattr(run, "serve", lambda models, host, ports, on_ready, poll_s, settings: on_ready(ports))
     (tmp_path / "models.config").write_text(CONFIG)
     ready = json.loads(penstock("serve", "--models-config", tmp_path / "models.config", "--json").stdout)
     assert ready == {"url": "http://127.0.0.1:8501", "models": ["a"]}

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,8 +18,10 @@ import pytest
 
 from serving.artifact import Signature, TensorSpec
 from serving.errors import NotFoundError
-from serving.server.app import create_app
+from serving.server.app import create_app, create_exchanges
+from serving.server.extras import Extras
 from serving.server.registry import Registry
+from serving.server.settings import ServerSettings
 
 Arrays = Mapping[str, Any]
 
@@ -123,11 +129,29 @@ Ask = Callable[..., httpx.Response]
 @pytest.fixture(scope="session")
 def ask(registry: Registry) -> Iterator[Ask]:
     """`ask(method, path, content=..., headers=...)`: one request to the application, without a socket."""
-    transport = httpx.ASGITransport(create_app(registry), raise_app_exceptions=False)
     with asyncio.Runner() as runner:
-        client = httpx.AsyncClient(transport=transport, base_url="http://test")
-        yield lambda method, path, **options: runner.run(client.request(method, path, **options))
-        runner.run(client.aclose())
+        yield _connect(runner, create_app(registry))
+
+
+@pytest.fixture
+def ask_with(registry: Registry) -> Iterator[Callable[..., Ask]]:
+    """`ask_with(settings or extras, registry=...)`: an `ask` of a server with these settings."""
+    with asyncio.Runner() as runner:
+
+        def make(settings: ServerSettings | Extras, models: Registry = registry) -> Ask:
+            extras = settings if isinstance(settings, Extras) else Extras(settings)
+            return _connect(runner, create_app(models, extras))
+
+        yield make
+
+
+def _connect(runner: asyncio.Runner, application: Any) -> Ask:
+    async def ask(method: str, path: str, **options: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, path, **options)
+
+    return lambda method, path, **options: runner.run(ask(method, path, **options))
 
 
 ODD_NAMES = {"mass": "body mass (g)", "column": "naïve.column"}
@@ -184,3 +208,36 @@ def model(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return make
+
+
+@contextmanager
+def _run_grpc(registry: Registry, extras: Extras | None = None, port: int = 0) -> Iterator[SimpleNamespace]:
+    """A gRPC server on an event loop of its own: `port`, and `drain(timeout_s)`, which returns once it has begun."""
+    from serving.server.grpc_server import GrpcServer
+
+    extras, loop = extras or Extras(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def submit(coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+
+    def drain(timeout_s: float) -> None:
+        submit(server.drain(timeout_s))
+        submit(asyncio.sleep(0.2)).result()
+
+    server = GrpcServer("127.0.0.1", port, extras)
+    try:
+        submit(server.start(registry, create_exchanges(extras))).result(20)
+        yield SimpleNamespace(port=server.port, drain=drain)
+    finally:
+        submit(server.drain(0)).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def run_grpc() -> Callable[..., AbstractContextManager[SimpleNamespace]]:
+    """Serve a registry over gRPC in this process."""
+    return _run_grpc

@@ -43,10 +43,12 @@ class Server:
         if self.answers:
             return self.answers.pop(0)
         if request.method == "GET":
-            return httpx.Response(200, json={"metadata": {"signature_def": {"signature_def": SIGNATURES}}})
+            return httpx.Response(
+                200, json={"model_spec": {"version": "7"}, "metadata": {"signature_def": {"signature_def": SIGNATURES}}}
+            )
         body = json.loads(request.content)
         self.bodies.append(body)
-        return httpx.Response(200, json={"predictions": [row["year"] for row in body["instances"]]})
+        return httpx.Response(200, json={"outputs": body["inputs"]["year"]})
 
 
 @pytest.fixture
@@ -80,14 +82,15 @@ def test_unknown_signature_names_the_known_ones(client):
 
 def test_rows_are_sent_by_name(client, server):
     assert client.predict([ROW, ROW]) == [2007, 2007]
-    assert server.bodies == [{"signature_name": DEFAULT_SIGNATURE, "instances": [ROW, ROW]}]
+    columns = {name: [value, value] for name, value in ROW.items()}
+    assert server.bodies == [{"signature_name": DEFAULT_SIGNATURE, "inputs": columns}]
 
 
 def test_lists_are_padded_within_a_request(client, server, monkeypatch):
     monkeypatch.setitem(INPUTS, "steps", tensor("DT_FLOAT", 2))
-    monkeypatch.setattr("serving.client.ROWS_PER_REQUEST", 2)
+    monkeypatch.setattr("serving.client.session.ROWS_PER_REQUEST", 2)
     client.predict([ROW | {"steps": [1, None, 2]}, ROW, ROW | {"steps": "[3]"}])
-    sent = [[row["steps"] for row in body["instances"]] for body in server.bodies]
+    sent = [body["inputs"]["steps"] for body in server.bodies]
     np.testing.assert_equal(sent, [[[1, 2], [math.nan, math.nan]], [[3]]])
 
 
@@ -99,9 +102,9 @@ def test_a_value_that_is_no_list_names_its_row(client, monkeypatch):
 
 def test_missing_values_become_markers_and_text_becomes_numbers(client, server):
     client.predict([{"year": "2007", "island": None}])
-    instance = server.bodies[0]["instances"][0]
-    assert math.isnan(instance["body mass (g)"])
-    assert (instance["island"], instance["year"]) == ("", 2007)
+    inputs = server.bodies[0]["inputs"]
+    assert math.isnan(inputs["body mass (g)"][0])
+    assert (inputs["island"], inputs["year"]) == ([""], [2007])
 
 
 def test_metadata_is_asked_once(client, server):
@@ -122,7 +125,7 @@ def test_inputs_are_asked_again_after_a_refusal(client, server):
 def test_many_rows_go_in_chunks(client, server):
     rows = [{**ROW, "year": year} for year in range(2500)]
     assert client.predict(rows) == list(range(2500))
-    assert [len(body["instances"]) for body in server.bodies] == [1000, 1000, 500]
+    assert [len(body["inputs"]["year"]) for body in server.bodies] == [1000, 1000, 500]
 
 
 def test_no_rows(client, server):
@@ -135,8 +138,11 @@ def test_no_rows(client, server):
     [
         ({**ROW, "year": None}, "row 1, feature 'year': no value, and an input of type int64 has no marker"),
         ({**ROW, "body mass (g)": "abc"}, r"row 1, feature 'body mass \(g\)': expected a number, got 'abc'"),
-        ({**ROW, "islnd": "x"}, "row 1: the model has no input 'islnd'; did you mean 'island'?"),
-        ({**ROW, "zzz": "x"}, r"row 1: the model has no input 'zzz'; the inputs are body mass \(g\), island, year"),
+        ({**ROW, "islnd": "x"}, "row 1, feature 'islnd': the model has no such input; did you mean 'island'?"),
+        (
+            {**ROW, "zzz": "x"},
+            r"row 1, feature 'zzz': the model has no such input; the inputs are body mass \(g\), island, year",
+        ),
     ],
 )
 def test_row_that_does_not_fit_is_named_and_nothing_is_sent(client, server, row, message):
@@ -147,7 +153,7 @@ def test_row_that_does_not_fit_is_named_and_nothing_is_sent(client, server, row,
 
 def test_unknown_keys_are_dropped_when_asked(client, server):
     client.predict([{**ROW, "zzz": 1}], extra="drop")
-    assert server.bodies[0]["instances"] == [ROW]
+    assert server.bodies[0]["inputs"] == {name: [value] for name, value in ROW.items()}
 
 
 @pytest.mark.parametrize(
@@ -170,8 +176,8 @@ def test_answers_of_the_server_become_errors(client, server, response, kind, mes
 
 def test_other_number_of_predictions(client, server):
     client.metadata()
-    server.answers.append(httpx.Response(200, json={"predictions": []}))
-    with pytest.raises(InternalError, match="one prediction for each row"):
+    server.answers.append(httpx.Response(200, json={"outputs": []}))
+    with pytest.raises(InternalError, match="one value of 'y' for each row"):
         client.predict([ROW])
 
 
@@ -212,4 +218,4 @@ def test_client_and_server_understand_each_other(ask):
     with PredictionClient("http://host", "two", transport=httpx.MockTransport(forward)) as client:
         missing, full = client.predict([{}, {"a": "1.5", "b": 2}])
     assert math.isnan(missing["y"])
-    assert (missing["s_bytes"], full) == ({"b64": ""}, {"s_bytes": {"b64": "Mg=="}, "y": 1.5})
+    assert (missing["s_bytes"], full) == (b"", {"s_bytes": b"2", "y": 1.5})

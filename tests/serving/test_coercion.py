@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serving.artifact import TensorSpec
-from serving.coercion import coerce, pad
+from serving.coercion import coerce, coerce_plain, pad
 from serving.errors import InvalidArgumentError
 
 
@@ -132,27 +135,58 @@ def test_refuses_what_is_no_list(dtype, value, message):
     assert raised.value.message == message
 
 
-def test_lists_are_padded_to_the_longest_of_their_input():
-    inputs = {"x": spec("float", LIST), "words": spec("string", LIST), "y": spec("float")}
-    rows = [{"x": [1, 2], "words": [], "y": 1}, {"x": [], "words": [], "y": 2}, {"x": [3], "words": ["a"], "y": 3}]
-    padded = pad(rows, inputs)
-    np.testing.assert_equal([row["x"] for row in padded], [[1, 2], [math.nan] * 2, [3, math.nan]])
-    assert [row["words"] for row in padded] == [[""], [""], ["a"]]
-    assert [row["y"] for row in padded] == [1, 2, 3]
-    assert rows[1]["x"] == []
+def test_lists_are_padded_to_the_longest():
+    lists = [[1, 2], [], [3]]
+    np.testing.assert_equal(pad(lists, spec("float", LIST)), [[1, 2], [math.nan] * 2, [3, math.nan]])
+    assert pad([[], [], ["a"]], spec("string", LIST)) == [[""], [""], ["a"]]
+    assert lists == [[1, 2], [], [3]]
+
+
+def test_what_is_no_list_of_any_length_stays_as_it_is():
+    assert pad([1, 2], spec("float")) == [1, 2]
 
 
 def test_lists_that_are_all_empty_have_a_shape():
-    (row,) = pad([{"x": []}], {"x": spec("float", LIST)})
-    np.testing.assert_equal(row, {"x": [math.nan]})
+    np.testing.assert_equal(pad([[]], spec("float", LIST)), [[math.nan]])
 
 
 def test_lists_of_a_type_without_a_marker_must_be_equally_long():
-    inputs = {"x": spec("int64", LIST)}
-    assert pad([{"x": [1, 2]}, {"x": [3, 4]}], inputs) == [{"x": [1, 2]}, {"x": [3, 4]}]
+    assert pad([[1, 2], [3, 4]], spec("int64", LIST)) == [[1, 2], [3, 4]]
     with pytest.raises(InvalidArgumentError, match="an input of type int64 has no marker"):
-        pad([{"x": [1, 2]}, {"x": [3]}], inputs)
+        pad([[1, 2], [3]], spec("int64", LIST))
 
 
 def test_padding_no_rows():
-    assert pad([], {"x": spec("float", LIST)}) == []
+    assert pad([], spec("float", LIST)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (date(2024, 2, 29), "2024-02-29"),
+        (datetime(2024, 1, 1, 5), "2024-01-01T05:00:00Z"),
+        (datetime(2024, 1, 1, 5, tzinfo=timezone(timedelta(hours=2))), "2024-01-01T03:00:00Z"),
+    ],
+)
+def test_moments_are_iso_8601_in_utc(value, text):
+    assert coerce(value, spec("string")) == text
+
+
+PLAIN = (
+    st.none() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(["1", "1_0", " 2", "nan", "-1e3"])
+)
+
+
+@given(st.lists(PLAIN, max_size=4), st.sampled_from(["float", "double", "int64", "string", "bool"]))
+def test_a_column_at_once_is_as_each_of_its_values(values, dtype):
+    column = coerce_plain(values, spec(dtype))
+    if column is not None:
+        np.testing.assert_equal(column, [coerce(value, spec(dtype)) for value in values])
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([1, 2.5, None], "float"), (["1", "", None], "double"), (["a", None], "string"), ([1, 2], "int64")],
+)
+def test_common_columns_need_no_look_at_each_value(values, dtype):
+    assert coerce_plain(values, spec(dtype)) is not None

@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +67,13 @@ class Caller:
         return asyncio.run(ask()).json()
 
 
-@dataclass
+@dataclass(eq=False)
 class SlowModel:
     """Version 2 of a model from x to y that answers when `respond` does."""
 
     respond: Callable[[Any], Any]
     version: int = 2
+    is_row_wise: bool = False
 
     @property
     def signatures(self):
@@ -82,26 +83,26 @@ class SlowModel:
         return self.respond(feeds)
 
 
-@contextmanager
-def start(models):
-    import grpc
+@pytest.fixture(scope="module")
+def start(run_grpc):
+    @contextmanager
+    def call(models):
+        import grpc
 
-    from serving.server.grpc_server import GrpcServer
-
-    with closing(GrpcServer("127.0.0.1", 0)) as server:
-        server.start(models)
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        with run_grpc(models) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             yield Caller(server, channel, models)
+
+    return call
 
 
 @pytest.fixture(scope="module")
-def fakes(registry):
+def fakes(start, registry):
     with start(registry) as caller:
         yield caller
 
 
 @pytest.fixture(scope="module")
-def real(saved_model, tmp_path_factory):
+def real(start, saved_model, tmp_path_factory):
     from serving.server.model import load
 
     base = tmp_path_factory.mktemp("real")
@@ -274,7 +275,7 @@ def test_request_without_model_spec(fakes):
 def test_bytes_that_are_no_message_are_refused(fakes):
     import grpc
 
-    with pytest.raises(grpc.RpcError, match="deserializing"):
+    with pytest.raises(grpc.RpcError, match="Unable to parse request"):
         fakes.call("PredictionService/Predict", b"\xff")
 
 
@@ -327,7 +328,7 @@ def test_what_is_not_offered_is_unimplemented(fakes):
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_newer_version_takes_over(saved_model, tmp_path):
+def test_newer_version_takes_over(start, saved_model, tmp_path):
     from serving.server.model import load
 
     shutil.copytree(saved_model, tmp_path / "1")
@@ -342,7 +343,7 @@ def test_newer_version_takes_over(saved_model, tmp_path):
         assert refuse(caller, "real", inputs, "matrix", version=1)[0] == "NOT_FOUND"
 
 
-def test_large_message_is_refused(registry, monkeypatch):
+def test_large_message_is_refused(start, registry, monkeypatch):
     from serving.server import grpc_server
 
     monkeypatch.setattr(grpc_server, "_OPTIONS", (("grpc.max_receive_message_length", 1000),))
@@ -351,7 +352,7 @@ def test_large_message_is_refused(registry, monkeypatch):
         assert caller.predict("m", X).outputs["y"].float_val == [1]
 
 
-def test_drain_answers_what_is_in_flight_and_nothing_new(tmp_path):
+def test_drain_answers_what_is_in_flight_and_nothing_new(start, tmp_path):
     begun, finish = threading.Event(), threading.Event()
 
     def respond(feeds):
@@ -372,10 +373,8 @@ def test_drain_answers_what_is_in_flight_and_nothing_new(tmp_path):
         assert asked.result().outputs["y"].float_val == [1]
 
 
-def test_port_that_cannot_be_listened_on_is_named():
-    from serving.server.grpc_server import GrpcServer
-
-    with closing(GrpcServer("127.0.0.1", 0)) as first:
+def test_port_that_cannot_be_listened_on_is_named(run_grpc, registry):
+    with run_grpc(registry) as first:
         message = f"Cannot listen on port {first.port} of 127.0.0.1"
-        with pytest.raises(UnavailableError, match=message):
-            GrpcServer("127.0.0.1", first.port)
+        with pytest.raises(UnavailableError, match=message), run_grpc(registry, port=first.port):
+            pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,14 +15,25 @@ from serving.protos import (
     MultiInferenceRequest,
     RegressionRequest,
 )
+from serving.server.grpc_examples import join
 from serving.server.grpc_service import Service
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
 
 @pytest.fixture
-def service(registry):
-    return Service(registry)
+def ask(registry):
+    """The answer to a request of a method."""
+    return partial(answer, Service(registry))
+
+
+def answer(service, method, request):
+    prepared = getattr(service, f"prepare_{method}")(request)
+    written = [
+        each.write(each.servable.run(each.signature_name, each.feeds))
+        for each in (prepared if isinstance(prepared, list) else [prepared])
+    ]
+    return join(written) if isinstance(prepared, list) else written[0]
 
 
 def make_input(rows=2):
@@ -52,22 +65,22 @@ def to_rows(result):
 EXPECTED = [[["größe", 0.0], ['a"/b', np.float32(0.1)]], [["größe", 1.0], ['a"/b', np.float32(1.1)]]]
 
 
-def test_classify(service):
-    response = service.classify(make(ClassificationRequest, "classify"))
+def test_classify(ask):
+    response = ask("classify", make(ClassificationRequest, "classify"))
     assert to_rows(response.result) == EXPECTED
     spec = response.model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("judge", 2, "classify")
 
 
-def test_regress(service):
-    response = service.regress(make(RegressionRequest, "regress"))
+def test_regress(ask):
+    response = ask("regress", make(RegressionRequest, "regress"))
     assert [one.value for one in response.result.regressions] == [0, 0.25]
     assert (response.model_spec.version.value, response.model_spec.signature_name) == (2, "regress")
 
 
-def test_several_tasks_share_the_examples(service):
+def test_several_tasks_share_the_examples(ask):
     tasks = [("judge", "regress", REGRESS), ("judge", "classify", CLASSIFY), ("judge", "scores", CLASSIFY)]
-    first, second, third = service.multi_inference(make_tasks(*tasks)).results
+    first, second, third = ask("multi_inference", make_tasks(*tasks)).results
     assert [one.value for one in first.regression_result.regressions] == [0, 0.25]
     assert to_rows(second.classification_result) == EXPECTED
     assert [[label for label, _ in row] for row in to_rows(third.classification_result)] == [["", ""], ["", ""]]
@@ -95,7 +108,7 @@ def test_each_example_follows_the_context(registry):
         example = given.example_list_with_context.examples.add()
         if value is not None:
             example.features.feature["a"].int64_list.value.append(value)
-    Service(OneModel()).regress(make(RegressionRequest, "regress", given=given))
+    answer(Service(OneModel()), "regress", make(RegressionRequest, "regress", given=given))
     assert [list(features["a"].int64_list.value) for features in seen] == [[2], [1]]
 
 
@@ -177,7 +190,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("method", "request_", "code", "message"), ERRORS.values(), ids=ERRORS)
-def test_wrong_requests_fail_in_the_originals_words(service, method, request_, code, message):
+def test_wrong_requests_fail_in_the_originals_words(ask, method, request_, code, message):
     with pytest.raises(ServingError) as caught:
-        getattr(service, method)(request_)
+        ask(method, request_)
     assert (caught.value.code.name, caught.value.message) == (code, message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from types import SimpleNamespace
 
 import httpx
@@ -64,17 +63,13 @@ def ask(models):
 
 
 @pytest.fixture(scope="module")
-def stub(models):
+def stub(models, run_grpc):
     """TensorFlow Serving's own client."""
     import grpc
     from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-    from serving.server.grpc_server import GrpcServer
-
-    with closing(GrpcServer("127.0.0.1", 0)) as server:
-        server.start(models)
-        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield PredictionServiceStub(channel)
+    with run_grpc(models) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield PredictionServiceStub(channel)
 
 
 @pytest.fixture

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import math
 
 import pytest
 
-from serving.server import json_body
+from serving.server.settings import Limits, ServerSettings
 
 PREDICT = "/v1/models/m:predict"
+SMALL = ServerSettings(limits=Limits(body_mb=1000 / 1024 / 1024, json_depth=20))
 
 
 NOT_FOUND = {
@@ -103,21 +105,18 @@ def test_broken_gzip_is_400(ask, body):
     assert "Failed to inflate" in response.json()["error"]
 
 
-def test_gzip_bomb_is_413(ask, monkeypatch):
-    monkeypatch.setattr(json_body, "MAX_BODY_BYTES", 1000)
+def test_gzip_bomb_is_413(ask_with):
     packed = gzip.compress(b" " * 100_000)
-    assert ask("POST", PREDICT, content=packed, headers={"content-encoding": "gzip"}).status_code == 413
+    assert ask_with(SMALL)("POST", PREDICT, content=packed, headers={"content-encoding": "gzip"}).status_code == 413
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_large_body_is_413(ask, monkeypatch, chunked):
-    monkeypatch.setattr(json_body, "MAX_BODY_BYTES", 1000)
-
+def test_large_body_is_413(ask_with, chunked):
     async def send_chunks():
         for _ in range(3):
             yield b" " * 400
 
-    response = ask("POST", PREDICT, content=send_chunks() if chunked else b" " * 1001)
+    response = ask_with(SMALL)("POST", PREDICT, content=send_chunks() if chunked else b" " * 1001)
     assert (response.status_code, response.json()) == (413, {"error": "The body is above the limit of 1000 bytes"})
 
 
@@ -168,3 +167,28 @@ def test_health_names_models_without_version(ask):
 
 def test_answer_of_nan_is_read_back_by_json(ask):
     assert math.isnan(ask("POST", PREDICT, content='{"instances": [NaN]}').json()["predictions"][0])
+
+
+def test_body_that_does_not_come_is_408(ask_with):
+    async def send_slowly():
+        yield b"{"
+        await asyncio.sleep(60)
+
+    response = ask_with(ServerSettings(limits=Limits(body_timeout_s=0.01)))("POST", PREDICT, content=send_slowly())
+    assert (response.status_code, response.json()) == (408, {"error": "The body did not arrive within 0.01 s"})
+    assert response.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("[" * 21, "nested 21 deep, above the limit of 20"),
+        ('{"a": ' * 21, "nested 21 deep, above the limit of 20"),
+        ('{"instances": [1], "x": "' + "[" * 30 + '\\"' + "{" * 30 + '"}', ""),
+        ('{"instances": [1], "x": [' + "[], " * 30 + "[]]}", ""),
+    ],
+)
+def test_depth_is_counted_outside_strings(ask_with, body, error):
+    response = ask_with(SMALL)("POST", PREDICT, content=body)
+    assert response.status_code == (400 if error else 200)
+    assert error in response.text

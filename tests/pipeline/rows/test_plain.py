@@ -5,7 +5,7 @@ import io
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.rows import read_rows
+from pipeline.rows.plain import read_rows
 
 
 @pytest.mark.parametrize(
