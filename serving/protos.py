@@ -20,6 +20,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 _FILES = {
     "ClassificationRequest": "tensorflow_serving/apis/classification.proto",
     "ClassificationResponse": "tensorflow_serving/apis/classification.proto",
+    "ConfigProto": "tensorflow/core/protobuf/config.proto",
     "Example": "tensorflow/core/example/example.proto",
     "GetModelMetadataRequest": "tensorflow_serving/apis/get_model_metadata.proto",
     "GetModelMetadataResponse": "tensorflow_serving/apis/get_model_metadata.proto",

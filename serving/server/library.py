@@ -29,6 +29,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "TF_NewGraph": (c_void_p, []),
     "TF_DeleteGraph": (None, [c_void_p]),
     "TF_NewSessionOptions": (c_void_p, []),
+    "TF_SetConfig": (None, [c_void_p, c_char_p, c_size_t, c_void_p]),
     "TF_DeleteSessionOptions": (None, [c_void_p]),
     "TF_LoadSessionFromSavedModel": (
         c_void_p,
