@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-import zlib
 from typing import Any, TypeAlias
 
 import orjson
 
-from serving.errors import InvalidArgumentError, PayloadTooLargeError
+from serving.errors import InvalidArgumentError
 
 JsonObject: TypeAlias = dict[str, Any]
-
-MAX_BODY_BYTES = 100 * 1024 * 1024
 
 # Larger values are cut in messages: a refused body of 100 MB must not be answered with 100 MB.
 _MAX_SHOWN_CHARACTERS = 1000
@@ -41,25 +38,6 @@ _RAPIDJSON_MESSAGES = {
     "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
     "Invalid control character at": "Invalid encoding in string.",
 }
-
-
-def inflate(body: bytes) -> bytes:
-    """Undo gzip, at most `MAX_BODY_BYTES` of it.
-
-    Raises:
-        PayloadTooLargeError: the inflated body is larger.
-        InvalidArgumentError: the body is not gzip, or is cut short.
-    """
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        inflated = inflater.decompress(body, MAX_BODY_BYTES)
-    except zlib.error as error:
-        raise InvalidArgumentError(f"Failed to inflate the gzip body: {error}") from error
-    if inflater.unconsumed_tail:
-        raise PayloadTooLargeError(f"The inflated body is above the limit of {MAX_BODY_BYTES} bytes")
-    if not inflater.eof:
-        raise InvalidArgumentError("Failed to inflate the gzip body: it is cut short")
-    return inflated
 
 
 def parse_object(body: bytes) -> JsonObject:

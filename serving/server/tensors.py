@@ -13,7 +13,8 @@ from serving.artifact import name_dtype
 from serving.errors import InvalidArgumentError, UnimplementedError
 from serving.protos import TensorProto
 from serving.server.dense import Array
-from serving.server.json_body import MAX_BODY_BYTES
+
+MAX_TENSOR_BYTES = 100 * 1024 * 1024
 
 
 class _Kind(NamedTuple):
@@ -116,8 +117,8 @@ def _read(proto: Any) -> Array:
         raise ValueError("the shape is not known")
     size = math.prod(shape)
     # A few bytes may ask for terabytes.
-    if size * kind.dtype.itemsize > MAX_BODY_BYTES:
-        raise ValueError(f"above the limit of {MAX_BODY_BYTES} bytes")
+    if size * kind.dtype.itemsize > MAX_TENSOR_BYTES:
+        raise ValueError(f"above the limit of {MAX_TENSOR_BYTES} bytes")
     content = proto.tensor_content
     if not content:
         return _repeat_last(_read_values(proto, kind), size, kind).reshape(shape)
