@@ -180,6 +180,7 @@ def sum_up(out: Path, changes: list[Change], deployment: Deployment, stable: int
         "changes": {kind: sum(each.kind == kind for each in changes) for kind in ("push", "label", "rollback")},
         "failures": seen["failures"],
         "wrong_versions": len(wrong),
+        "seconds_each": round(sum(each.ended - SETTLED_S - each.began for each in changes) / len(changes), 2),
         "examples": [*seen["examples"], *wrong[:5]],
         "versions": len({key.split()[3] for key in seen["answers"]}),
     }
@@ -233,8 +234,9 @@ def render(found: dict[str, Any]) -> str:
         asked = sum(figures[api]["requests"] for api in ("REST", "gRPC"))
         changes = figures["changes"]
         lines.append(
-            f"{name}: {changes['push']} pushes, {changes['label']} label moves, {changes['rollback']} rollbacks; "
-            f"{asked:,} requests, **{figures['failures']} failed, {figures['wrong_versions']} of a wrong version**."
+            f"{name}: {changes['push']} pushes, {changes['label']} label moves, {changes['rollback']} rollbacks, "
+            f"{figures['seconds_each']} s each; {asked:,} requests, **{figures['failures']} failed, "
+            f"{figures['wrong_versions']} of a wrong version**."
         )
         lines += [f"- {example}" for example in figures["examples"]]
     return "\n".join(lines)

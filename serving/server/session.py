@@ -7,12 +7,14 @@ import os
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from serving.artifact import Signature, TensorSpec
 from serving.errors import Code, InvalidArgumentError, UnimplementedError, from_code
 from serving.protos import ConfigProto
+from serving.server.aside import leave_aside, run_aside
 from serving.server.dense import Array
 from serving.server.library import Output, load_library
 from serving.server.native import from_native, to_native
@@ -56,16 +58,17 @@ class Session:
             with _checked(library) as status:
                 library.TF_SetConfig(options, config, len(config), status)
             with _checked(library) as status:
-                self._session: int = library.TF_LoadSessionFromSavedModel(
-                    options, None, os.fsencode(path), tags, 1, self._graph, None, status
-                )
+                arguments = options, None, os.fsencode(path), tags, 1, self._graph, None, status
+                self._session: int = run_aside(partial(library.TF_LoadSessionFromSavedModel, *arguments))
         except BaseException:
             library.TF_DeleteGraph(self._graph)
             raise
         finally:
             library.TF_DeleteSessionOptions(options)
         self._plans: dict[str, _Plan] = {}
-        weakref.finalize(self, _close, library, self._session, self._graph)
+        # The last reference may go on the event loop, and closing takes 10 ms.
+        close = partial(_close, library, self._session, self._graph)
+        weakref.finalize(self, leave_aside, close).atexit = False
 
     def run(self, name: str, signature: Signature, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Run a signature.

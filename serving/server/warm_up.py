@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.artifact import DEFAULT_SIGNATURE
 from serving.errors import DataLossError
+from serving.server.aside import run_aside
 from serving.server.dense import Array
 from serving.server.grpc_request import read_feeds, select_signature
 from serving.server.model import Servable
@@ -81,7 +83,7 @@ def _ask(servable: Servable, record: bytes) -> None:
     from serving.protos import PredictionLog
 
     for name, feeds in _read_runs(servable, PredictionLog.FromString(record)):
-        servable.run(name, feeds)
+        run_aside(partial(servable.run, name, feeds))
 
 
 def _read_runs(servable: Servable, log: Any) -> Iterator[tuple[str, Mapping[str, Array]]]:
