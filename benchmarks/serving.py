@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds over all servers; the median counts")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     options = parser.parse_args()
-    sys.path.append(sys.path.pop(0))  # the package serving before this file
     with tempfile.TemporaryDirectory() as home:
         base = options.base or train(Path(home))
         rows = read_rows(base)
