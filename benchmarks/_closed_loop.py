@@ -42,20 +42,28 @@ class Connection(asyncio.Protocol):
         size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         if len(body) < size:
             return
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"the server answered {self._received[:500]!r}")
         now = time.perf_counter()
         self._latencies.append((now, now - self._started))
+        self.check(head, body)
         self._send()
+
+    def check(self, head: bytes, body: bytes) -> None:
+        """Look at an answer."""
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"the server answered {head + body[:500]!r}")
+
+
+def write_post(path: str, body: bytes) -> bytes:
+    """Return the bytes of an HTTP request."""
+    headers = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    return "\r\n".join([f"POST {path} HTTP/1.1", *headers, "\r\n"]).encode() + body
 
 
 async def ask_rest(port: int, path: str, clients: int, seconds: float, body: bytes) -> Latencies:
-    headers = ("Host: localhost", "Content-Type: application/json", f"Content-Length: {len(body)}")
-    head = "\r\n".join([f"POST {path} HTTP/1.1", *headers, "\r\n"])
     latencies: Latencies = []
     loop = asyncio.get_running_loop()
     made = [
-        await loop.create_connection(lambda: Connection(head.encode() + body, latencies), "127.0.0.1", port)
+        await loop.create_connection(lambda: Connection(write_post(path, body), latencies), "127.0.0.1", port)
         for _ in range(clients)
     ]
     await asyncio.sleep(seconds)

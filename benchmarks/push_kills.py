@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import _packages_first  # noqa: F401
 from _measure import render_table, report
 
 from serving.audit import verify

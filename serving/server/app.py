@@ -6,11 +6,12 @@ cost as much as the model. What is not under /v1/ goes to another application.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from serving.errors import InternalError, ServingError
@@ -29,6 +30,7 @@ _logger = logging.getLogger(__name__)
 
 _LARGE_BODY_BYTES = 256 * 1024
 """A body from which on reading takes so long that other requests should not wait for it."""
+_READERS = 2
 _JSON = (b"content-type", b"application/json")
 _CLIENT_CLOSED_REQUEST = 499
 
@@ -44,12 +46,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RestApplication:
-    """TensorFlow Serving's REST API under /v1/, and `beside` for every other path."""
+    """TensorFlow Serving's REST API under /v1/, and `beside` for every other path.
+
+    Large bodies are read in threads of their own, few: parsed, each takes many times its size.
+    """
 
     rest: Rest
     exchanges: Exchanges
     beside: Application
     limits: Limits
+    readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_READERS, "read"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -72,7 +78,8 @@ class RestApplication:
             exchange = Exchange("REST", call.method, call.query)
             return Answer(200, await self.exchanges.answer(exchange, self._prepare(call, scope, receive)))
         except ServingError as error:
-            return _to_answer(error)
+            # The future of a thread or a batch holds the error, its frames hold the future, and the body with it.
+            return _to_answer(error.with_traceback(None))
         except ClientDisconnect:
             return Answer(_CLIENT_CLOSED_REQUEST, b"")
         except Exception as error:
@@ -83,7 +90,8 @@ class RestApplication:
         body = await read_body(receive, _get_header(scope, b"content-length"), self.limits)
         is_gzip = _get_header(scope, b"content-encoding").lower() == b"gzip"
         if is_gzip or len(body) > _LARGE_BODY_BYTES:
-            return await run_in_threadpool(self._inflate_and_prepare, call, body, is_gzip)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.readers, self._inflate_and_prepare, call, body, is_gzip)
         return self._parse(call, body)
 
     def _inflate_and_prepare(self, call: Call, body: bytes, is_gzip: bool) -> Inference:

@@ -155,7 +155,7 @@ def _handle(request_class: Any, answer: _Answer, extras: Extras) -> Any:
                 extras.token.check(read_authorization(context.invocation_metadata()))
             return await answer(_parse(request_class, message), context)
         except ServingError as error:
-            fault = error
+            fault = error.with_traceback(None)  # whose frames hold the error, and the message with it
         except Exception as error:
             _logger.exception("a gRPC request could not be answered")
             fault = InternalError(f"{type(error).__name__} while answering; see the server's log")

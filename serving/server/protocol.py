@@ -31,6 +31,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reads_headers = False
         self._is_refused = False
+        self._refusal: tuple[int, str] | None = None
+        """To be sent once the requests before it are answered."""
         self._packet_bytes = 0
         self._idle_bytes = 0
         """Received since there last was a piece of a body: headers, or what chunks carry beside their data."""
@@ -88,7 +90,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Do not wait for ever for the rest of a body that was answered before it had come (uvicorn)."""
         is_early = self.cycle.more_body and not self.pipeline
         super().on_response_complete()
-        if is_early:
+        if self._refusal and self.cycle.response_complete:
+            self._send_refusal(*self._refusal)
+        elif is_early:
             self._timer = self.loop.call_later(self._limits.body_timeout_s, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
@@ -114,10 +118,22 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         self._stop_timer()
         self._is_refused = True
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and (self.pipeline or not cycle.more_body):
+            self._refusal = status, message
+        else:
+            self._send_refusal(status, message)
+
+    def _send_refusal(self, status: int, message: str) -> None:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             body = orjson.dumps({"error": message})
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + head + body)
+        if cycle is not None:
+            # the application does not wait for the rest of the body, nor may it answer any more
+            cycle.disconnected = True
+            cycle.message_event.set()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         # Closed at once, with bytes unread, the system would reset the connection, and the answer might be lost.

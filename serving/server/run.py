@@ -21,6 +21,7 @@ from serving.server import model
 from serving.server.app import create_app, create_exchanges
 from serving.server.body import Application
 from serving.server.extras import Extras
+from serving.server.memory import settle_memory
 from serving.server.models_config import ModelsFile
 from serving.server.overview import Readiness
 from serving.server.protocol import create_protocol
@@ -81,6 +82,7 @@ def serve(
         stack.callback(registry.stop)
         registry.start()
         _check_any_loaded(registry)
+        settle_memory()
         exchanges = create_exchanges(extras)
 
         async def start() -> None:

@@ -19,12 +19,17 @@ from serving.server.native import from_native, to_native
 
 
 class _Plan(NamedTuple):
-    """A signature's tensors in the order in which they are fed and fetched."""
+    """A signature's tensors in the order in which they are fed and fetched, and the types of C arrays to hold them.
+
+    A type made anew for each run would cost more than the array, and be garbage that only the collector finds.
+    """
 
     inputs: Sequence[str]
     feeds: Any
+    input_tensors: type[ctypes.Array[ctypes.c_void_p]]
     outputs: Sequence[str]
     fetches: Any
+    output_tensors: type[ctypes.Array[ctypes.c_void_p]]
 
 
 class Session:
@@ -80,8 +85,7 @@ class Session:
         if plan is None:
             plan = self._plans[name] = self._make_plan(signature)
         library, count = load_library(), len(plan.inputs)
-        tensors, kept = (ctypes.c_void_p * count)(), []
-        results = (ctypes.c_void_p * len(plan.outputs))()
+        tensors, results, kept = plan.input_tensors(), plan.output_tensors(), []
         try:
             for index, input_name in enumerate(plan.inputs):
                 tensors[index], memory = to_native(feeds[input_name])
@@ -112,7 +116,8 @@ class Session:
         feeds, fetches = (
             (Output * len(specs))(*(self._find(spec) for spec in specs.values())) for specs in (inputs, outputs)
         )
-        return _Plan(tuple(inputs), feeds, tuple(outputs), fetches)
+        input_tensors, output_tensors = (ctypes.c_void_p * len(specs) for specs in (inputs, outputs))
+        return _Plan(tuple(inputs), feeds, input_tensors, tuple(outputs), fetches, output_tensors)
 
     def _find(self, spec: TensorSpec) -> Output:
         if not spec.name:

@@ -151,6 +151,15 @@ def test_what_is_no_http_is_400(wrong):
     assert transport.ended
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("wrong", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n" + b"h: x\r\n" * 100])
+def test_requests_before_what_is_refused_are_answered_first(count, wrong):
+    transport = converse(GET * count + wrong, 0.01)
+    assert transport.written.count(b"200 OK") == count
+    assert transport.written.rindex(b"200 OK") < transport.written.index(b" 4")
+    assert transport.ended
+
+
 def test_one_connection_too_many_is_told_so():
     assert b"503 Service Unavailable" in converse(GET, others=5).written
     assert b"200 OK" in converse(GET, others=4).written
