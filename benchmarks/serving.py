@@ -62,7 +62,8 @@ def read_rows(base: Path) -> list[dict[str, Any]]:
     """The rows that warm the model up, as a client sends them; 0 for what is missing, as not every peer takes NaN."""
     from serving.protos import PredictionLog
     from serving.server.tensors import to_array
-    from serving.server.warm_up import FILE, read_records
+    from serving.server.warm_up import FILE
+    from serving.tfrecord import read_records
 
     requests = [PredictionLog.FromString(each).predict_log.request for each in read_records(newest(base) / FILE)]
     columns = {name: to_array(proto, name).tolist() for name, proto in requests[1].inputs.items()}
