@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import _packages_first  # noqa: F401
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from pipeline.workspace import Workspace

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import _packages_first  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 FLIGHTS = ROOT / "problems" / "flights.yaml"
 PENSTOCK = str(Path(sys.executable).with_name("penstock"))

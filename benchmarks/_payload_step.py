@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _packages_first  # noqa: F401
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from _examples import ingest, parquet

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import _packages_first  # noqa: F401
 from _training_step import arguments, read_spec
 
 

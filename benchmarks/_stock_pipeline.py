@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import _packages_first  # noqa: F401
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from tfx import v1 as tfx

@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import _packages_first  # noqa: F401
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -26,8 +26,8 @@ from serving.protos import PredictionLog
 from serving.push import Candidate, push
 from serving.rollout import rollback, set_label
 from serving.server.warm_up import FILE as WARM_UP
-from serving.server.warm_up import read_records
 from serving.store import find_versions
+from serving.tfrecord import read_records
 
 HERE = Path(__file__).resolve().parent
 KEEP = 3

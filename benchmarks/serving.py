@@ -37,7 +37,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="rounds over all servers; the median counts")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     options = parser.parse_args()
-    sys.path.append(sys.path.pop(0))  # the package serving before this file
     with tempfile.TemporaryDirectory() as home:
         base = options.base or train(Path(home))
         rows = read_rows(base)
@@ -63,7 +62,8 @@ def read_rows(base: Path) -> list[dict[str, Any]]:
     """The rows that warm the model up, as a client sends them; 0 for what is missing, as not every peer takes NaN."""
     from serving.protos import PredictionLog
     from serving.server.tensors import to_array
-    from serving.server.warm_up import FILE, read_records
+    from serving.server.warm_up import FILE
+    from serving.tfrecord import read_records
 
     requests = [PredictionLog.FromString(each).predict_log.request for each in read_records(newest(base) / FILE)]
     columns = {name: to_array(proto, name).tolist() for name, proto in requests[1].inputs.items()}

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
 
 from serving.server.dense import Array
-
-_CRC_SALT = 0xA282EAD8
+from serving.tfrecord import frame
 
 
 class Source(NamedTuple):
@@ -81,7 +80,7 @@ def write_tfrecord(entries: Sequence[Entry], file: Path) -> None:
     """Write records as `tf.data.TFRecordDataset` and TensorFlow Serving's own request log have them."""
     with file.open("wb") as stream:
         for entry in entries:
-            _write_record(stream, _to_log(entry))
+            stream.write(frame(_to_log(entry)))
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -158,20 +157,6 @@ def _fill(message: Any, array: Array, dtype: str) -> None:
         message.string_val.extend(array.reshape(-1).tolist())
     else:
         message.tensor_content = np.ascontiguousarray(array).tobytes()
-
-
-def _write_record(stream: BinaryIO, record: bytes) -> None:
-    length = len(record).to_bytes(8, "little")
-    stream.writelines((length, _mask_checksum(length), record, _mask_checksum(record)))
-
-
-def _mask_checksum(content: bytes) -> bytes:
-    """CRC-32C, rotated and salted (https://www.tensorflow.org/tutorials/load_data/tfrecord)."""
-    import google_crc32c
-
-    checksum: int = google_crc32c.value(content)
-    masked = ((checksum >> 15 | checksum << 17) + _CRC_SALT) & 0xFFFFFFFF
-    return masked.to_bytes(4, "little")
 
 
 WRITERS: Mapping[str, Write] = {"parquet": write_parquet, "tfrecord": write_tfrecord}

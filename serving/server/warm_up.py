@@ -13,25 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.artifact import DEFAULT_SIGNATURE
-from serving.errors import DataLossError
 from serving.server.aside import run_aside
 from serving.server.dense import Array
 from serving.server.grpc_request import read_feeds, select_signature
 from serving.server.model import Servable
+from serving.tfrecord import read_records
 
 if TYPE_CHECKING:
     from serving.server.inference import Inference
-
-try:
-    import google_crc32c
-except ImportError:  # pragma: no cover
-    google_crc32c = None  # type: ignore[assignment]
 
 _logger = logging.getLogger(__name__)
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_REQUESTS = 1000
-_LENGTH_BYTES, _SUM_BYTES = 8, 4
 
 
 def warm_up(servable: Servable, version: Path) -> None:
@@ -49,34 +43,6 @@ def warm_up(servable: Servable, version: Path) -> None:
             _ask(servable, record)
     except Exception:
         _logger.warning("the warm-up of %s failed", version, exc_info=True)
-
-
-def read_records(file: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file: length, its checksum, data, their checksum.
-
-    https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
-
-    Raises:
-        DataLossError: it is cut or altered. Without the library google_crc32c only lengths are checked.
-    """
-    content = memoryview(file.read_bytes())
-    while content:
-        header, content = _take(content, _LENGTH_BYTES, file)
-        record, content = _take(content, int.from_bytes(header, "little"), file)
-        yield bytes(record)
-
-
-def _take(content: memoryview, size: int, file: Path) -> tuple[memoryview, memoryview]:
-    """Return the first bytes, which their checksum follows, and what comes after both."""
-    data, found, rest = content[:size], content[size : size + _SUM_BYTES], content[size + _SUM_BYTES :]
-    if len(found) < _SUM_BYTES:
-        raise DataLossError(f"{file} is cut within a record")
-    if google_crc32c is not None:
-        crc = google_crc32c.value(bytes(data))
-        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-        if int.from_bytes(found, "little") != masked:
-            raise DataLossError(f"{file} was altered: the checksum of a record is another")
-    return data, rest
 
 
 def _ask(servable: Servable, record: bytes) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from models.discovery import discover
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import _family_tables as tables
 

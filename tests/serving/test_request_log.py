@@ -15,6 +15,7 @@ from serving.server import request_files, request_log
 from serving.server.extras import Extras
 from serving.server.request_log import RequestLog
 from serving.server.settings import RequestLogSettings, ServerSettings
+from serving.tfrecord import read_records
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_tfrecord_has_a_record_for_each_request(ask_logged):
 
     bodies = [{"instances": [{"b": "k", "a": 1}, {"b": "l", "a": 2}]}, {"inputs": {"a": [3], "b": ["m"]}}]
     (file,), _ = ask_logged("two", bodies, format="tfrecord", sample=1)
-    first, second = [PredictionLog.FromString(record) for record in read_records(file.read_bytes())]
+    first, second = [PredictionLog.FromString(record) for record in read_records(file)]
     assert first.log_metadata.model_spec.version.value == 2
     asked, told = first.predict_log.request, first.predict_log.response
     assert (asked.model_spec.name, asked.model_spec.signature_name) == ("two", "serving_default")
@@ -98,22 +99,6 @@ def test_tfrecord_has_a_record_for_each_request(ask_logged):
     assert np.frombuffer(asked.inputs["a"].tensor_content, np.float32).tolist() == [1, 2]
     assert [dim.size for dim in told.outputs["y"].tensor_shape.dim] == [2]
     assert second.predict_log.request.inputs["b"].string_val[0] == b"m"
-
-
-def read_records(content):
-    records = []
-    while content:
-        length = int.from_bytes(content[:8], "little")
-        records.append(content[12 : 12 + length])
-        content = content[16 + length :]
-    return records
-
-
-def test_checksum_is_crc_32c_masked():
-    # CRC-32C of "123456789" is e3069283 (RFC 3720 B.4 has others); rotated by 15 bits, salted
-    rotated = (0xE3069283 >> 15 | 0xE3069283 << 17) & 0xFFFFFFFF
-    expected = (rotated + 0xA282EAD8) & 0xFFFFFFFF
-    assert request_files._mask_checksum(b"123456789") == expected.to_bytes(4, "little")
 
 
 def test_answering_never_waits_for_the_disk(tmp_path, ask_with, monkeypatch):

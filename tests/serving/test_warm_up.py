@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
-import struct
 
-import google_crc32c
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from serving import tfrecord
 from serving.artifact import Signature, TensorSpec
-from serving.errors import DataLossError, InternalError
+from serving.errors import InternalError
 from serving.protos import PredictionLog
-from serving.server import warm_up as module
 from serving.server.registry import ModelQuery, Registry
 from serving.server.tensors import fill_proto
-from serving.server.warm_up import FILE, MAX_REQUESTS, read_records, warm_up
-
-
-def seal(data):
-    crc = google_crc32c.value(data)
-    return data + struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+from serving.server.warm_up import FILE, MAX_REQUESTS, warm_up
 
 
 def frame(*records):
-    return b"".join(seal(struct.pack("<Q", len(record))) + seal(record) for record in records)
+    return b"".join(map(tfrecord.frame, records))
 
 
 def log(values, signature=""):
@@ -135,43 +126,3 @@ def test_it_comes_before_the_version_is_given_requests(tmp_path, write):
     registry.refresh()
     assert seen == [(["m"], [4])]
     assert registry.find(ModelQuery("m")).version == 1
-
-
-@given(st.lists(st.binary(), max_size=5), st.data())
-def test_every_altered_byte_is_found(tmp_path_factory, records, data):
-    file = tmp_path_factory.mktemp("records") / "file"
-    content = frame(*records)
-    file.write_bytes(content)
-    assert list(read_records(file)) == records
-    if content:
-        altered = bytearray(content)
-        altered[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-        file.write_bytes(altered)
-        with pytest.raises(DataLossError):
-            list(read_records(file))
-        file.write_bytes(content[:-1])
-        with pytest.raises(DataLossError):
-            list(read_records(file))
-
-
-def test_without_the_library_lengths_are_checked(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "google_crc32c", None)
-    file = tmp_path / "file"
-    file.write_bytes(frame(b"one")[:-1] + b"x")
-    assert list(read_records(file)) == [b"one"]
-    file.write_bytes(struct.pack("<Q", 2**62) + b"sum." + b"one")
-    with pytest.raises(DataLossError, match="is cut within a record"):
-        list(read_records(file))
-    file.write_bytes(b"cut")
-    with pytest.raises(DataLossError, match="is cut within a record"):
-        list(read_records(file))
-
-
-@pytest.mark.tensorflow
-def test_what_tensorflow_writes_is_read(tmp_path):
-    import tensorflow as tf
-
-    with tf.io.TFRecordWriter(str(tmp_path / "file")) as writer:
-        writer.write(b"one")
-        writer.write(b"")
-    assert list(read_records(tmp_path / "file")) == [b"one", b""]

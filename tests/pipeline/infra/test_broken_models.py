@@ -12,7 +12,7 @@ from pipeline.infra.server import BINARY
 from pipeline.infra.trial import Candidate, judge
 from pipeline.problem import Budget
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 from _broken_models import FAULTS, MORE_MEMORY_MB, P99_MS, SIZE_MB, break_model
 
