@@ -63,8 +63,11 @@ def to_native(array: Array) -> tuple[int, object]:
     number = _NUMBERS.get(array.dtype.num) or _find_number(array.dtype)
     tensor = library.TF_AllocateTensor(number, shape, array.ndim, array.nbytes)
     # copying a little twice is quicker than asking NumPy for an address
-    source = array.tobytes() if array.nbytes < _LITTLE_BYTES else np.ascontiguousarray(array).ctypes.data
-    library.memmove(library.TF_TensorData(tensor), source, array.nbytes)
+    if array.nbytes < _LITTLE_BYTES:
+        library.memmove(library.TF_TensorData(tensor), array.tobytes(), array.nbytes)
+    else:
+        whole = np.ascontiguousarray(array)  # which must live until it is copied
+        library.memmove(library.TF_TensorData(tensor), whole.ctypes.data, array.nbytes)
     return tensor, None
 
 
