@@ -77,6 +77,8 @@ def load_library() -> Any:
         raise InternalError("The package tensorflow, whose libraries run the models, is not installed")
     # else it tells of every CPU feature and of each model that it loads
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # whose start of each multiplication costs a fifth of a run that has small ones
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     folder = Path(spec.submodule_search_locations[0])
     try:
         ctypes.CDLL(str(folder / f"libtensorflow_framework{_SUFFIX}"), ctypes.RTLD_GLOBAL)

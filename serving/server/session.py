@@ -41,8 +41,12 @@ class Session:
     peace.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         """Load the graph with the tag `serve`, its variables and its tables.
+
+        Args:
+            path: of the version.
+            threads: over which one large operation spreads; 0 for all cores.
 
         Raises:
             ServingError: TensorFlow refuses it; with its status and message.
@@ -53,8 +57,10 @@ class Session:
         options = library.TF_NewSessionOptions()
         try:
             # Operations of a run follow each other on the thread that asks: handing hundreds of small ones to a pool
-            # costs more than it gains (a quarter of flights' run). Large ones still spread over all cores.
-            config = ConfigProto(inter_op_parallelism_threads=-1).SerializeToString()
+            # costs more than it gains (a quarter of flights' run).
+            config = ConfigProto(
+                inter_op_parallelism_threads=-1, intra_op_parallelism_threads=threads
+            ).SerializeToString()
             with _checked(library) as status:
                 library.TF_SetConfig(options, config, len(config), status)
             with _checked(library) as status:

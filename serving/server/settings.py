@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -110,15 +111,15 @@ class Batching(_Settings):
         max_rows: of one batch; 1 runs each request by itself.
         timeout_us: a batch waits so long for more rows.
         allowed_sizes: batches are filled up to the next of these; empty for any size.
-        threads: that run batches at once.
+        threads: that run batches at once; left out, half as many as there are cores, as the others read and write.
         max_waiting_rows: more are refused with 503.
         all_models: also models that Penstock did not make, and which may let rows of one batch touch each other.
     """
 
-    max_rows: PositiveInt = 256
+    max_rows: PositiveInt = 1024
     timeout_us: Annotated[int, Field(ge=0)] = 0
     allowed_sizes: tuple[PositiveInt, ...] = ()
-    threads: PositiveInt = 2
+    threads: PositiveInt = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
     max_waiting_rows: PositiveInt = 16_384
     all_models: bool = False
 
