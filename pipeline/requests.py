@@ -65,3 +65,15 @@ def predict_request(model: str, signature: str, columns: Mapping[str, Any]) -> "
     for name, column in columns.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(column))
     return request
+
+
+def examples_request(method: str, model: str, examples: "pa.RecordBatch") -> Any:
+    """Return TensorFlow Serving's ClassificationRequest (`classify`) or RegressionRequest (`regress`) for rows."""
+    from tensorflow.core.example.example_pb2 import Example
+    from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+    from tensorflow_serving.apis.regression_pb2 import RegressionRequest
+
+    request = {"classify": ClassificationRequest, "regress": RegressionRequest}[method]()
+    request.model_spec.name, request.model_spec.signature_name = model, method
+    request.input.example_list.examples.extend(Example.FromString(each) for each in serialized(examples))
+    return request

@@ -14,7 +14,7 @@ TOLERANCE = 1e-6
 
 
 @pytest.fixture
-def requests(model: Any, tmp_path: Path) -> list[Any]:
+def logs(model: Any, tmp_path: Path) -> list[Any]:
     """What TensorFlow Serving reads of the model's warm-up file."""
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -24,7 +24,7 @@ def requests(model: Any, tmp_path: Path) -> list[Any]:
     write_parquet(model, tmp_path / "examples.parquet")
     write_warm_up(model.folder, tmp_path, "served", tmp_path)
     records = tf.data.TFRecordDataset(str(tmp_path / WARM_UP)).as_numpy_iterator()
-    return [PredictionLog.FromString(record).predict_log.request for record in records]
+    return [PredictionLog.FromString(record) for record in records]
 
 
 def write_parquet(model: Any, file: Path) -> None:
@@ -41,13 +41,14 @@ def write_parquet(model: Any, file: Path) -> None:
     pq.write_table(pa.table(columns), file)
 
 
-def test_every_signature_answers_its_requests_alike(model: Any, requests: list[Any]) -> None:
+def test_every_signature_answers_its_requests_alike(model: Any, logs: list[Any]) -> None:
     import tensorflow as tf
 
     from pipeline.warm_up import ROWS
     from serving.server.model import load
 
     served = load(1, model.folder)
+    requests = [log.predict_log.request for log in logs[:3]]
     assert {request.model_spec.name for request in requests} == {"served"}
     assert [request.model_spec.signature_name for request in requests] == [
         "serving_default",
@@ -65,6 +66,20 @@ def test_every_signature_answers_its_requests_alike(model: Any, requests: list[A
             else:
                 largest = max(1.0, float(np.abs(expected).max(initial=0.0)))
                 np.testing.assert_allclose(answer, expected, atol=TOLERANCE * largest)
+
+
+def test_the_method_of_the_target_is_asked_too(model: Any, logs: list[Any]) -> None:
+    from pipeline.warm_up import ROWS
+    from serving.server.model import load
+    from serving.server.warm_up import _read_runs
+
+    served = load(1, model.folder)
+    methods = [name for name in ("classify", "regress") if name in served.signatures]
+    assert [log.WhichOneof("log_type") for log in logs[3:]] == [f"{method}_log" for method in methods]
+    for log, method in zip(logs[3:], methods, strict=True):
+        ((name, feeds),) = _read_runs(served, log)
+        assert name == method
+        assert {len(answer) for answer in served.run(name, feeds).values()} == {ROWS}
 
 
 def test_rows_of_another_type_are_refused(model: Any, tmp_path: Path) -> None:
