@@ -18,6 +18,7 @@ import _packages_first  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 FLIGHTS = ROOT / "problems" / "flights.yaml"
+FLIGHTS_ROWS = 336_776
 PENSTOCK = str(Path(sys.executable).with_name("penstock"))
 PACKAGES = ("tfx", "tensorflow", "keras", "apache-beam", "duckdb", "pyarrow")
 GATE_SAID_NO = 3
@@ -86,13 +87,17 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--problem", type=Path, default=FLIGHTS, help="the problem's YAML file")
-    parser.add_argument("--rows", type=int, help="only so many rows of the table, chosen by hash; left out, all")
+    parser.add_argument("--rows", type=int, help="about so many rows, fewer by hash or more by copies; left out, all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown")
     return parser
 
 
 def take_problem(path: Path, rows: int | None, folder: Path) -> Path:
-    """Download the problem's data and return `path`, or with `rows` a copy of it in `folder` over so many rows."""
+    """Download the problem's data and return `path`, or with `rows` a copy of it in `folder` over about so many rows.
+
+    Fewer rows than there are are chosen by their hash. More are whole copies, each 52 weeks after the one before in the
+    column that the problem splits by.
+    """
     path = path.resolve()
     run_fresh([PENSTOCK, "fetch", path])
     if rows is None:
@@ -106,16 +111,24 @@ def take_problem(path: Path, rows: int | None, folder: Path) -> Path:
     query = Path(loaded.root, source.query).read_text("utf-8").strip().rstrip(";") if source.query else "FROM data"
     content = YAML(typ="safe").load(path.read_text("utf-8"))
     content["source"]["files"] = {name: str(loaded.root / pattern) for name, pattern in source.tables.items()}
-    content["source"]["query"] = "fewer.sql"
+    content["source"]["query"] = "rows.sql"
     if loaded.schema_path:
         content["schema"] = str(loaded.schema_path)
-    (folder / "fewer.sql").write_text(
-        f"SELECT * FROM (\n{query}\n) AS whole ORDER BY hash(whole) LIMIT {rows}", "utf-8"
-    )
+    (folder / "rows.sql").write_text(choose_rows(query, content["split"].get("column"), rows), "utf-8")
     copy = folder / path.name
     with copy.open("w", encoding="utf-8") as file:
         YAML().dump(content, file)
     return copy
+
+
+def choose_rows(query: str, time_column: str | None, rows: int) -> str:
+    """Return the SQL of about `rows` rows of a table of FLIGHTS_ROWS."""
+    if rows < FLIGHTS_ROWS:
+        return f"SELECT * FROM (\n{query}\n) AS whole WHERE hash(whole) < {2**64 * rows // FLIGHTS_ROWS}"
+    # no two copies equal in all but their time: the data gate would block them
+    later = f"* REPLACE ({time_column} + INTERVAL (364 * copy) DAY AS {time_column}, distance + copy AS distance)"
+    copies = f"range({round(rows / FLIGHTS_ROWS)}) AS copies(copy)"
+    return f"SELECT * EXCLUDE (copy) FROM (SELECT {later} FROM (\n{query}\n) AS whole, {copies})"
 
 
 def median(values: Iterable[float]) -> float:

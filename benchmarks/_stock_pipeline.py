@@ -1,4 +1,4 @@
-"""Step of stock.py, in a process of its own: a stock TFX pipeline over a CSV file; prints its figures as JSON.
+"""Step of pipeline.py, in a process of its own: a stock TFX pipeline over a CSV file; prints its figures as JSON.
 
 Components, in their stock form: CsvExampleGen, StatisticsGen, SchemaGen, ExampleValidator, Transform (materialised),
 Trainer, Resolver, Evaluator, Pusher. Two choices are in stock's favour: functions by dotted path (a module_file is

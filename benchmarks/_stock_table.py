@@ -1,4 +1,4 @@
-"""Step of stock.py, in a process of its own: the splits of a problem as CSV files; prints rows and seconds as JSON."""
+"""Step of pipeline.py, in a process of its own: a problem's splits as CSV files; prints rows and seconds as JSON."""
 
 import argparse
 import json

@@ -54,7 +54,9 @@ def record_reference(
     inputs = spec.inputs
     batch = sample(files, inputs.columns, ROWS)
     columns = dense(batch, {name: inputs.types[name] for name in inputs.columns}, inputs.lengths)
-    features = transform.transform_features_layer()({name: tf.constant(column) for name, column in columns.items()})
+    features = transform.transform_features_layer().call(
+        {name: tf.constant(column) for name, column in columns.items()}
+    )
     answers = target_kind(inputs.target).answers(network(features, training=False), facts)
     reference = Reference(
         rows=batch.num_rows,

@@ -211,7 +211,7 @@ def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> 
 
     layer = transform.transform_features_layer()
     for columns in raw:
-        outputs = layer({name: tf.constant(column) for name, column in columns.items()})
+        outputs = layer.call({name: tf.constant(column) for name, column in columns.items()})
         yield {name: output.numpy() for name, output in outputs.items()}
 
 

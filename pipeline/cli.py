@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.imports import import_ahead, leave
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
@@ -39,17 +40,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 def main() -> None:
     """Run the command line; an error of ours becomes its message and its exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    leave(_run_command())
+
+
+def _run_command() -> int:
     from serving.errors import ServingError
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except PenstockError as error:
         _print_error(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except ServingError as error:
         _print_error(str(error))
-        sys.exit(InputError.exit_code)
+        return InputError.exit_code
+    except SystemExit as error:
+        return int(error.code or 0)
+    return 0
 
 
 def _print_error(message: str) -> None:
@@ -189,11 +197,12 @@ def run(
     loaded = loaded.with_fold(fold)
     require_writable(workspace)
     fetch_data(loaded)
-    prepared = prepare(loaded, workspace, span)
-    prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
         with capture_output(log, verbose=verbose) as screen:
+            import_ahead()
+            prepared = prepare(loaded, workspace, span)
+            prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
             result = run_problem(loaded, prepared, workspace, screen, log)
             asked = _ask(loaded, prepared.columns, workspace, ask) if ask and result.pushed else None
             report = _report(loaded, workspace)

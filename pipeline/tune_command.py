@@ -24,6 +24,7 @@ def tune(
 ) -> None:
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
     from pipeline.console import capture_output
+    from pipeline.imports import import_ahead
     from pipeline.preflight import prepare
     from pipeline.problem import load_problem
     from pipeline.render import open_console, relative
@@ -37,9 +38,10 @@ def tune(
     workspace = open_workspace(loaded.root, loaded.problem.name)
     require_writable(workspace)
     fetch(loaded)
-    prepared = prepare(loaded, workspace)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     with capture_output(log, verbose=verbose) as screen:
+        import_ahead()
+        prepared = prepare(loaded, workspace)
         tuned = tune_problem(loaded, prepared, workspace, screen, log)
     page = write_page(tuned, loaded.problem, workspace.reports / "tuning.html")
     if as_json:
