@@ -25,6 +25,7 @@ from _measure import (
 )
 
 HERE = Path(__file__).resolve().parent
+SCALED_ROWS = 100_000_000
 HEADER = ("component", "Penstock", "stock TFX", "stock / Penstock")
 
 
@@ -33,13 +34,15 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=[30_000, FLIGHTS_ROWS], help="rows")
     parser.add_argument("--alone", type=int, nargs="*", default=[10 * FLIGHTS_ROWS], help="rows, without stock")
+    parser.add_argument("--slopes", action="store_true", help="print what a row costs, by the two largest sizes, alone")
     parser.add_argument("--runs", type=int, default=1, help="runs of each, in turn")
     options = parser.parse_args()
     found = [
         *(measure(options.problem, rows, options.runs, stock=True) for rows in options.sizes),
         *(measure(options.problem, rows, options.runs, stock=False) for rows in options.alone),
     ]
-    report({"sizes": found}, "\n\n".join([render_sizes(found), *map(render, found)]), as_json=options.json)
+    page = render_slopes(*found[-2:]) if options.slopes else "\n\n".join([render_sizes(found), *map(render, found)])
+    report({"sizes": found}, page, as_json=options.json)
 
 
 def measure(path: Path, rows: int, runs: int, *, stock: bool) -> dict[str, Any]:
@@ -150,6 +153,24 @@ def render(found: dict[str, Any]) -> str:
         f"{found['csv']['seconds']:.1f} s, which is not counted; Penstock joins and splits the source's files itself."
     )
     return f"{counts}:\n\n{render_table(HEADER, rows)}\n\n{notes}"
+
+
+def render_slopes(fewer: dict[str, Any], more: dict[str, Any]) -> str:
+    """Return what is fixed and what a million rows cost, by component, and what SCALED_ROWS would cost by that."""
+    small, large = fewer["ours"], more["ours"]
+    rows = [sum(each["rows"].values()) / 1e6 for each in (small, large)]
+    seconds = {name: (small["components"][name], large["components"][name]) for name in large["components"]}
+    seconds["before the first component"] = (small["before"], large["before"])
+    seconds["**whole process**"] = (small["seconds"], large["seconds"])
+    lines = []
+    for name, (first, second) in seconds.items():
+        slope = max(0.0, second - first) / (rows[1] - rows[0])
+        fixed = max(0.0, first - slope * rows[0])
+        hours = (fixed + slope * SCALED_ROWS / 1e6) / 3600
+        lines.append([name, f"{fixed:.1f} s", f"{slope:.2f} s", f"{hours:.2f} h"])
+    memory = gigabytes(large["peak_bytes"]) - gigabytes(small["peak_bytes"])
+    notes = f"Peak memory grows by {memory / (rows[1] - rows[0]):.2f} GB a million rows."
+    return f"{render_table(('component', 'fixed', 'a million rows', '100 million rows'), lines)}\n\n{notes}"
 
 
 def compare(name: str, ours: float, stock: float) -> list[object]:

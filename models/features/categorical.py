@@ -1,13 +1,12 @@
 """Categories: an id by the training data's vocabulary or by hash, ids for unseen values and for "missing"."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from models.encoded import Encoded, embed
 from models.features import Feature
-from models.raw import ANYTHING, Takes, is_missing, safe_name, to_text
+from models.raw import ANYTHING, Takes, is_missing, to_text
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -60,9 +59,7 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     for name, each in params.items():
         if name not in outputs:
             groups.setdefault(("", each.shared) if each.shared else (name, ""), []).append(name)
-    for names in groups.values():
-        outputs |= _look_up({name: columns[name] for name in names}, params[names[0]])
-    return outputs
+    return outputs | (_look_up(columns, params, list(groups.values())) if groups else {})
 
 
 def _hash(column: "tf.Tensor", buckets: int) -> "tf.Tensor":
@@ -72,28 +69,28 @@ def _hash(column: "tf.Tensor", buckets: int) -> "tf.Tensor":
     return tf.where(is_missing(column), tf.constant(buckets, tf.int64), ids)
 
 
-def _look_up(columns: "dict[str, tf.Tensor]", params: Params) -> "dict[str, tf.Tensor]":
-    """Return the ids of columns that share a vocabulary."""
+def _look_up(
+    columns: "dict[str, tf.Tensor]", params: dict[str, Params], groups: list[list[str]]
+) -> "dict[str, tf.Tensor]":
+    """Return the ids of columns, in groups that share a vocabulary."""
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    text = tf.concat([to_text(column) for column in columns.values()], axis=0)
-    vocabulary = make_vocabulary(list(columns), text, params.top_k, params.min_count)
-    ids = tft.apply_vocabulary(text, vocabulary, num_oov_buckets=params.oov_buckets)
-    # written with its asset, the size is a constant of the graph by the time it is served
-    size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
-    parts = zip(columns.items(), tf.split(ids, len(columns)), strict=True)
-    return {name: tf.where(is_missing(column), size, part) for (name, column), part in parts}
+    from models.vocabulary import Wanted, make_vocabularies
 
-
-def make_vocabulary(names: Sequence[str], text: "tf.Tensor", top_k: int | None, min_count: int | None) -> "tf.Tensor":
-    """Return the vocabulary, by frequency, of all texts that are not empty; each of the features `names` has it."""
-    import tensorflow_transform as tft
-
-    file = safe_name(names[0])
-    for name in names:
-        tft.annotate_asset(safe_name(name), file)
-    return tft.vocabulary(text, top_k=top_k, frequency_threshold=min_count, vocab_filename=file, name=file)
+    texts = {names[0]: tf.concat([to_text(columns[name]) for name in names], axis=0) for names in groups}
+    first = {names[0]: params[names[0]] for names in groups}
+    wanted = {names[0]: Wanted(names, first[names[0]].top_k, first[names[0]].min_count) for names in groups}
+    vocabularies = make_vocabularies(texts, wanted)
+    outputs = {}
+    for names in groups:
+        key = names[0]
+        ids = tft.apply_vocabulary(texts[key], vocabularies[key], num_oov_buckets=first[key].oov_buckets)
+        # written with its asset, the size is a constant of the graph by the time it is served
+        size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
+        for name, part in zip(names, tf.split(ids, len(names)), strict=True):
+            outputs[name] = tf.where(is_missing(columns[name]), size, part)
+    return outputs
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:

@@ -1,12 +1,12 @@
 """Sequences: a list of numbers or of ids a row, the last `length` of them, padded and masked."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import PositiveInt, model_validator
 
 from models.encoded import Encoded, embed_steps, sequence
 from models.features import Feature
-from models.features.categorical import make_vocabulary
 from models.features.numeric import standardize
 from models.raw import A_NAME, Takes, fit, is_missing, to_number, to_text
 
@@ -59,12 +59,9 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     """
     fitted = {name: fit(columns[name], each.length) for name, each in params.items()}
     numbers = {name: to_number(column) for name, column in fitted.items() if params[name].of == "numbers"}
-    ids = {
-        name: step_ids(name, to_text(fitted[name]), each.top_k, each.min_count)
-        for name, each in params.items()
-        if each.of == "ids"
-    }
-    return ids | (_scale(numbers) if numbers else {})
+    texts = {name: to_text(fitted[name]) for name, each in params.items() if each.of == "ids"}
+    limits = {name: (params[name].top_k, params[name].min_count) for name in texts}
+    return step_ids(texts, limits) | (_scale(numbers) if numbers else {})
 
 
 def _scale(columns: "dict[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
@@ -85,17 +82,29 @@ def _scale(columns: "dict[str, tf.Tensor]") -> "dict[str, tf.Tensor]":
     }
 
 
-def step_ids(name: str, text: "tf.Tensor", top_k: int | None, min_count: int | None) -> "tf.Tensor":
-    """Return `[batch, length] int64` ids of texts by the vocabulary of all that are not empty.
+def step_ids(
+    texts: "dict[str, tf.Tensor]", limits: Mapping[str, tuple[int | None, int | None]]
+) -> "dict[str, tf.Tensor]":
+    """Return `[batch, length] int64` ids of texts, each column's by the vocabulary of all that are not empty.
 
     0 is an empty text: a step that is not there. 1 is one that the vocabulary does not have.
+
+    Args:
+        texts: `[batch, length] string` by feature.
+        limits: `top_k` and `min_count` of each.
     """
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    vocabulary = make_vocabulary([name], text, top_k, min_count)
-    ids = tft.apply_vocabulary(text, vocabulary, default_value=-1)
-    return tf.where(is_missing(text), tf.constant(PADDING, tf.int64), ids + 2)
+    from models.vocabulary import Wanted, make_vocabularies
+
+    if not texts:
+        return {}
+    vocabularies = make_vocabularies(texts, {name: Wanted([name], *limits[name]) for name in texts})
+    ids = {name: tft.apply_vocabulary(text, vocabularies[name], default_value=-1) for name, text in texts.items()}
+    return {
+        name: tf.where(is_missing(text), tf.constant(PADDING, tf.int64), ids[name] + 2) for name, text in texts.items()
+    }
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:

@@ -48,10 +48,8 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
 
     Words come first, then pairs, then triples, each padded at the end.
     """
-    return {
-        name: step_ids(name, tokenize(columns[name], each), each.vocabulary, each.min_count)
-        for name, each in params.items()
-    }
+    limits = {name: (each.vocabulary, each.min_count) for name, each in params.items()}
+    return step_ids({name: tokenize(columns[name], each) for name, each in params.items()}, limits)
 
 
 def tokenize(text: "tf.Tensor", params: Params) -> "tf.Tensor":
