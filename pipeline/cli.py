@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline import imports
 from pipeline.errors import BlockedError, InputError, PenstockError
-from pipeline.imports import import_ahead, leave
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 def main() -> None:
     """Run the command line; an error of ours becomes its message and its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    leave(_run_command())
+    imports.leave(_run_command())
 
 
 def _run_command() -> int:
@@ -200,7 +200,7 @@ def run(
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
         with capture_output(log, verbose=verbose) as screen:
-            import_ahead()
+            imports.import_ahead()
             prepared = prepare(loaded, workspace, span)
             prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
             result = run_problem(loaded, prepared, workspace, screen, log)

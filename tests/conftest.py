@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("tensorflow"):
             for warning in THIRD_PARTY_WARNINGS:
                 item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+@pytest.fixture(autouse=True)
+def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in this process neither imports TensorFlow behind a test's back nor ends the process."""
+    monkeypatch.setattr("pipeline.imports.import_ahead", lambda: None)
+    monkeypatch.setattr("pipeline.imports.leave", sys.exit)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,50 @@
+"""What a run imports while its source is read, and how a process with TensorFlow in it ends."""
+
+import gc
+import sys
+import threading
+
+import pytest
+
+from pipeline import imports
+from pipeline.imports import import_ahead, leave
+
+
+@pytest.fixture
+def collecting():
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def join():
+    for thread in threading.enumerate():
+        if thread.name == "imports":
+            thread.join(10)
+
+
+def test_modules_are_imported_and_the_collector_goes_on(monkeypatch, collecting):
+    monkeypatch.setattr(imports, "MODULES", ("this", "no.such.module"))
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    import_ahead()
+    join()
+    assert "this" in sys.modules
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+
+
+def test_with_tensorflow_the_process_ends_at_once(monkeypatch, capfd):
+    left = []
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    monkeypatch.setattr(imports.os, "_exit", left.append)
+    print("said before", end="")
+    leave(3)
+    assert left == [3]
+    assert capfd.readouterr().out == "said before"
+
+
+def test_without_it_as_ever(monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        leave(2)
+    assert ended.value.code == 2
