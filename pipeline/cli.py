@@ -180,6 +180,7 @@ def run(
     from pipeline.acceptance import remember
     from pipeline.console import capture_output
     from pipeline.gate.verdict import DataBlockedError
+    from pipeline.metadata.file import require_good
     from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
     from pipeline.run import run as run_problem
@@ -188,6 +189,7 @@ def run(
     loaded, workspace = _load(problem)
     loaded = loaded.with_fold(fold)
     require_writable(workspace)
+    require_good(workspace, lambda message: typer.echo(message, err=True))
     fetch_data(loaded)
     prepared = prepare(loaded, workspace, span)
     prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
