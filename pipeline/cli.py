@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.gc_command import gc
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
@@ -318,6 +320,8 @@ app.command()(predict)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)
+app.command()(gc)
+app.command()(doctor)
 app.add_typer(schema_app, name="schema")
 app.add_typer(models_app, name="models")
 app.add_typer(quarantine_app, name="quarantine")
