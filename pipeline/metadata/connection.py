@@ -24,6 +24,8 @@ PLAIN = re.compile(r"[\w.-]+")
 VERSIONS = re.compile(r"database version (\d+) is (older|greater) than library version (\d+)")
 LOCKED = "Concurrent writes aborted"
 """What ml-metadata says of a locked database."""
+NO_CONNECTION = ("connection pointer is NULL", "mysql_real_connect", "metadata source error:")
+"""How it says that a server can't be reached, or refuses the login; the reason itself goes to the log alone."""
 Mode = Literal["READONLY", "READWRITE", "READWRITE_OPENCREATE"]
 
 
@@ -140,8 +142,8 @@ def explain(workspace: Workspace, error: Exception) -> InputError | RunError:
     found = VERSIONS.search(text)
     if found is None:
         why = "another process has locked it for minutes" if LOCKED in text else text
-        if "connection pointer is NULL" in text or "mysql_real_connect" in text:
-            why = f"no connection ({text}); is it there, and are user and password right?"
+        if any(each in text for each in NO_CONNECTION):
+            why = f"no connection ({text.rstrip(':')}); is it there, and are user and password right?"
         return RunError(f"{place(workspace)}: ML Metadata can't read it: {why}")
     version, age, expected = found.groups()
     remedy = (
