@@ -41,7 +41,7 @@ def describe_holder(file: Path) -> str:
 
 @contextmanager
 def watch_holder(file: Path | None, tell: Callable[[str], None], look_s: float = LOOK_S) -> Iterator[None]:
-    """Call `tell` with a sentence each time the same process is found to hold `file` at two looks in a row.
+    """Call `tell` with a sentence once for each process that is found to hold `file` at two looks in a row.
 
     ml-metadata waits in its C++ part, for minutes and without a word.
     """
@@ -51,11 +51,12 @@ def watch_holder(file: Path | None, tell: Callable[[str], None], look_s: float =
     done = Event()
 
     def watch() -> None:
-        before = None
+        before, told = None, None
         while not done.wait(look_s):
             holder = find_holder(file)
-            if holder is not None and holder == before:
+            if holder is not None and holder == before != told:
                 tell(f"waiting for {file.name}, {describe_holder(file)}")
+                told = holder
             before = holder
 
     thread = Thread(target=watch, name="watch_holder", daemon=True)
