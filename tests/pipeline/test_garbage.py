@@ -12,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.doctor.records import examine_records
 from pipeline.errors import InputError, RunError
 from pipeline.garbage import find_garbage, is_running, no_run, remove
 from pipeline.metadata.connection import open_store
@@ -181,3 +182,12 @@ def test_the_command_lists_and_removes_only_if_told(workspace, tmp_path, monkeyp
     assert removed["removed"] is True
     assert sum(item["size"] for item in removed["items"]["sales"]) == 114
     assert not (workspace.artifacts / "Trainer/model/3").exists()
+
+
+def test_the_doctor_tells_of_a_dead_run_and_what_it_left(workspace):
+    found = {each.check: each for each in examine_records(workspace)}
+    assert found["metadata"].says.startswith(f"{workspace.metadata} is whole; {3 * RUNS + 1} executions")
+    assert (found["runs"].level, found["runs"].says) == ("warning", "1 executions of a run that is dead")
+    assert found["artifacts"].says == "14 bytes of components that did not complete, in 3 places"
+    with no_run(workspace):  # while a run is going nobody can tell
+        assert {"runs", "artifacts"} & {each.check for each in examine_records(workspace)} == set()

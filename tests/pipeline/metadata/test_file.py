@@ -7,7 +7,9 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.errors import InputError, RunError
 from pipeline.lineage import read_runs
 from pipeline.metadata.file import backup_of, keep_copy, look, require_good, restore
@@ -137,6 +139,17 @@ def test_a_file_that_stays_locked_ends_it(workspace, holding):
         message = refuse(workspace, timeout_s=0.5)
     assert message.startswith(f"{workspace.metadata}: locked for ")
     assert look(workspace.metadata).locked is False
+
+
+def test_run_refuses_a_damaged_file_before_any_work(workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_HOME", str(workspace.home))
+    problem = "name: sales\nsource: {kind: csv, files: sales.csv}\ntarget: {column: sold, kind: binary}\n"
+    (tmp_path / "sales.yaml").write_text(problem)
+    workspace.metadata.write_bytes(truncate(workspace.metadata.read_bytes()))
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "sales.yaml")])
+    # sales.csv is missing: it would be the next to be refused
+    assert isinstance(done.exception, InputError)
+    assert "received a damaged one" in str(done.exception)
 
 
 @linux
