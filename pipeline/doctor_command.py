@@ -1,5 +1,6 @@
 """`penstock doctor`: whether all that a run needs is there, and what the runs left is whole."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +60,7 @@ def _open(problem: Path) -> "Workspace":
 def _mend(workspace: "Workspace | None", *, upgrade_metadata: bool) -> None:
     """Upgrade the metadata, or go back to its copy."""
     from pipeline.errors import InputError
-    from pipeline.garbage import no_run
+    from pipeline.garbage import find_garbage, no_run, remove
     from pipeline.metadata.connection import place
     from pipeline.metadata.file import restore
     from pipeline.metadata.upgrade import upgrade
@@ -69,7 +70,12 @@ def _mend(workspace: "Workspace | None", *, upgrade_metadata: bool) -> None:
     with no_run(workspace):
         if not upgrade_metadata:
             aside = restore(workspace)
+            # the next executions get the numbers, and so the folders, of those that the copy does not know
+            unknown = find_garbage(workspace, keep_runs=sys.maxsize)
+            remove(workspace, unknown)
+            size = sum(item.size for item in unknown)
             typer.echo(f"{place(workspace)} is the copy again; what was there: {aside}")
+            typer.echo(f"removed {size:,} bytes of artifacts that the copy does not know")
             return
         done = upgrade(workspace)
     if done.backup is None:

@@ -16,6 +16,7 @@ from pipeline.doctor.records import examine_records
 from pipeline.errors import InputError, RunError
 from pipeline.garbage import find_garbage, is_running, no_run, remove
 from pipeline.metadata.connection import open_store
+from pipeline.metadata.file import keep_copy
 from pipeline.workspace import Workspace
 from serving.history import Event, append_event
 
@@ -191,3 +192,18 @@ def test_the_doctor_tells_of_a_dead_run_and_what_it_left(workspace):
     assert found["artifacts"].says == "14 bytes of components that did not complete, in 3 places"
     with no_run(workspace):  # while a run is going nobody can tell
         assert {"runs", "artifacts"} & {each.check for each in examine_records(workspace)} == set()
+
+
+def test_the_doctor_goes_back_to_the_copy_and_removes_what_it_does_not_know(workspace, tmp_path):
+    (tmp_path / "sales.yaml").write_text(
+        "name: sales\nsource: {kind: csv, files: sales.csv}\ntarget: {column: sold, kind: binary}\n"
+    )
+    keep_copy(workspace)
+    workspace.metadata.write_bytes(b"no database" * 1000)
+    done = CliRunner().invoke(app, ["doctor", str(tmp_path / "sales.yaml"), "--restore-metadata"])
+    assert done.exit_code == 0, done.output
+    assert "removed 14 bytes of artifacts that the copy does not know" in done.output
+    models = workspace.artifacts / "Trainer" / "model"
+    assert sorted(path.name for path in models.iterdir()) == ["1", "2", "3", "4", "5"]
+    assert (workspace.serving / "2" / "saved_model.pb").exists()
+    assert names(workspace, 6) == {}
