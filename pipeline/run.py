@@ -4,7 +4,6 @@ import hashlib
 import logging
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -189,7 +188,7 @@ def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tu
 
 def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
     status.update("starting")
-    with watch_holder(metadata_file(workspace), partial(status.console.print, markup=False, highlight=False)):
+    with watch_holder(metadata_file(workspace), status.console.file):
         failure = _execute(pipeline, log)
     runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}

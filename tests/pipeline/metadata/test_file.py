@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from threading import Timer
 
@@ -153,9 +154,15 @@ def test_run_refuses_a_damaged_file_before_any_work(workspace, tmp_path, monkeyp
 
 
 @linux
-def test_a_lock_in_the_middle_of_a_run_is_told_of(workspace, holding):
-    told: list[str] = []
-    with holding(workspace.metadata) as holder, watch_holder(workspace.metadata, told.append, look_s=0.05):
-        while not told:
-            pass
-    assert told[0].startswith(f"waiting for metadata.sqlite, held by process {holder.pid}")
+def test_a_lock_in_the_middle_of_a_run_is_told_of_once(workspace, holding, tmp_path):
+    told = tmp_path / "told"
+    with (
+        told.open("w") as stream,
+        holding(workspace.metadata) as holder,
+        watch_holder(workspace.metadata, stream, look_s=0.05),
+    ):
+        while not told.read_text():
+            time.sleep(0.05)
+        time.sleep(0.5)
+    assert told.read_text().startswith(f"waiting for metadata.sqlite, held by process {holder.pid} (")
+    assert told.read_text().count("\n") == 1
