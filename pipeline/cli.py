@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline import imports
+from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
+from pipeline.gc_command import gc
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
@@ -188,6 +190,7 @@ def run(
     from pipeline.acceptance import remember
     from pipeline.console import capture_output
     from pipeline.gate.verdict import DataBlockedError
+    from pipeline.metadata.file import require_good
     from pipeline.preflight import prepare
     from pipeline.run import fetch as fetch_data
     from pipeline.run import run as run_problem
@@ -196,6 +199,7 @@ def run(
     loaded, workspace = _load(problem)
     loaded = loaded.with_fold(fold)
     require_writable(workspace)
+    require_good(workspace, lambda message: typer.echo(message, err=True))
     fetch_data(loaded)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
@@ -325,6 +329,8 @@ app.command()(predict)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command()(tune)
 app.command()(validate)
+app.command()(gc)
+app.command()(doctor)
 app.add_typer(schema_app, name="schema")
 app.add_typer(models_app, name="models")
 app.add_typer(quarantine_app, name="quarantine")

@@ -10,7 +10,6 @@ from tfx.components.trainer.component import Trainer
 from tfx.components.tuner.component import Tuner
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.dsl.experimental.conditionals.conditional import Cond
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import infra_validator_pb2, trainer_pb2
 from tfx.types import standard_artifacts
@@ -38,6 +37,7 @@ from pipeline.evaluation import METRICS
 from pipeline.examples.ranking import Ranking
 from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
+from pipeline.metadata.connection import connection_config
 from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
@@ -122,7 +122,7 @@ def _pipeline(plan: Plan, workspace: Workspace, components: list[Any]) -> Pipeli
     return Pipeline(
         pipeline_name=plan.problem.name,
         pipeline_root=str(workspace.artifacts),
-        metadata_connection_config=sqlite_metadata_connection_config(str(workspace.metadata)),
+        metadata_connection_config=connection_config(workspace),
         components=components,
         enable_cache=True,
         beam_pipeline_args=BEAM_ARGUMENTS,

@@ -1,12 +1,12 @@
 """What ML Metadata knows of a problem's runs. Needs no TensorFlow."""
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.errors import InputError, RunError
+from pipeline.errors import InputError
+from pipeline.metadata.connection import has_metadata, open_store, place
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,26 +73,12 @@ class Run(NamedTuple):
         return verdict is not None and verdict.properties["blocked"].int_value == 1
 
 
-@contextmanager
-def _open_store(workspace: Workspace) -> "Iterator[MetadataStore]":
-    from ml_metadata import MetadataStore, errors
-    from ml_metadata.proto import metadata_store_pb2
-
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(workspace.metadata)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
-    try:
-        yield MetadataStore(config)
-    except errors.StatusError as error:
-        raise RunError(f"{workspace.metadata}: ML Metadata can't read it: {error}") from error
-
-
 def read_runs(workspace: Workspace, limit: int, before: str | None = None) -> list[Run]:
     """Return the latest runs, newest first, or the ones just `before` the run of that id; none without any."""
-    if not workspace.metadata.exists():
+    if not has_metadata(workspace):
         return []
-    with _open_store(workspace) as store:
-        contexts = _read_contexts(store)
+    with open_store(workspace) as store:
+        contexts = _read_contexts(store, workspace.name)
         start = next((index + 1 for index, context in enumerate(contexts) if context.name == before), 0)
         return [_read_run(store, context, f"{workspace.name}.") for context in contexts[start : start + limit]]
 
@@ -103,10 +89,10 @@ def find_run(workspace: Workspace, wanted: str) -> Run:
     Raises:
         InputError: none or several of them; names the last ones.
     """
-    if not workspace.metadata.exists():
-        raise InputError(f"{workspace.metadata}: expected the runs of {workspace.name}, received none")
-    with _open_store(workspace) as store:
-        contexts = _read_contexts(store)
+    if not has_metadata(workspace):
+        raise InputError(f"{place(workspace)}: expected the runs of {workspace.name}, received none")
+    with open_store(workspace) as store:
+        contexts = _read_contexts(store, workspace.name)
         index = _find(wanted, [context.name for context in contexts])
         return _read_run(store, contexts[index], f"{workspace.name}.")
 
@@ -115,18 +101,18 @@ def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
     """Return the newest run that made the artifact of that id, or had it from the cache; None if no run did."""
     from ml_metadata.proto import metadata_store_pb2
 
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         events = store.get_events_by_artifact_ids([artifact_id])
         makers = {event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
         run_ids = {context.name for maker in makers for context in store.get_contexts_by_execution(maker)}
-        found = next((context for context in _read_contexts(store) if context.name in run_ids), None)
+        found = next((context for context in _read_contexts(store, workspace.name) if context.name in run_ids), None)
         return _read_run(store, found, f"{workspace.name}.") if found else None
 
 
 def read_properties(workspace: Workspace, run: Run) -> dict[str, dict[str, str]]:
     """Return what each component of a run was given as text, by its id and the property's name."""
     prefix, found = f"{workspace.name}.", dict[str, dict[str, str]]()
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         context = store.get_context_by_type_and_name("pipeline_run", run.run_id)
         for execution in store.get_executions_by_context(context.id):
             properties = {**execution.properties, **execution.custom_properties}
@@ -137,9 +123,11 @@ def read_properties(workspace: Workspace, run: Run) -> dict[str, dict[str, str]]
     return found
 
 
-def _read_contexts(store: "MetadataStore") -> list[Any]:
-    """Return the contexts of all runs, newest first."""
-    return sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id, reverse=True)
+def _read_contexts(store: "MetadataStore", name: str) -> list[Any]:
+    """Return the contexts of all runs of the pipeline of that name, newest first; others may share the database."""
+    pipeline = store.get_context_by_type_and_name("pipeline", name)
+    runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+    return sorted(runs, key=lambda context: context.id, reverse=True)
 
 
 def _find(wanted: str, run_ids: Sequence[str]) -> int:

@@ -19,6 +19,9 @@ from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request, train_rows
 from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
+from pipeline.metadata.connection import LOCKED, metadata_file
+from pipeline.metadata.file import keep_copy
+from pipeline.metadata.holder import watch_holder
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
 from pipeline.resolve import resolve, with_features
@@ -185,7 +188,8 @@ def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tu
 
 def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
     status.update("starting")
-    failure = _execute(pipeline, log)
+    with watch_holder(metadata_file(workspace), status.console.file):
+        failure = _execute(pipeline, log)
     runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
@@ -199,6 +203,7 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
         raise DataBlockedError(judged)
     if broken:
         raise RunError(f"{', '.join(broken)} did not complete ({states.get(broken[0], 'never started')}); see {log}")
+    keep_copy(workspace)
     return runs[0]
 
 
@@ -211,6 +216,8 @@ def _execute(pipeline: object, log: Path) -> PenstockError | None:
     except Exception as error:
         logging.getLogger(__name__).exception("a component failed")
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        if LOCKED in reason:
+            reason = "another process has kept the metadata locked for minutes"
         failed = RunError(f"{type(error).__name__}: {reason[:500]}\nsee {log}")
         failed.__cause__ = error
         return failed

@@ -25,6 +25,7 @@ def tune(
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
     from pipeline.console import capture_output
     from pipeline.imports import import_ahead
+    from pipeline.metadata.file import require_good
     from pipeline.preflight import prepare
     from pipeline.problem import load_problem
     from pipeline.render import open_console, relative
@@ -37,6 +38,7 @@ def tune(
     loaded = load_problem(problem)
     workspace = open_workspace(loaded.root, loaded.problem.name)
     require_writable(workspace)
+    require_good(workspace, lambda message: typer.echo(message, err=True))
     fetch(loaded)
     log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     with capture_output(log, verbose=verbose) as screen:

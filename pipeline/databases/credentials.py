@@ -118,34 +118,34 @@ def has_password(url: str) -> bool:
     return database.password is not None or SECRET.search(database.options) is not None
 
 
-def log_in(url: str) -> Database:
-    """Return the database of `url` with user and password.
+def log_in(url: str, where: str = "source.url", variables: tuple[str, str] = (USER, PASSWORD)) -> Database:
+    """Return the database of `url`, which stands at `where`, with user and password.
 
-    They come from the URL in the environment (`url` is $NAME), from $PENSTOCK_SQL_USER and $PENSTOCK_SQL_PASSWORD, or
-    from a file like ~/.pgpass, in this order. The file's place is $PENSTOCK_PASSFILE, $PGPASSFILE or ~/.pgpass.
+    They come from the URL in the environment (`url` is $NAME), from the environment `variables` of user and password,
+    or from a file like ~/.pgpass, in this order. The file's place is $PENSTOCK_PASSFILE, $PGPASSFILE or ~/.pgpass.
 
     Raises:
         InputError: a variable that is not set or holds no URL, or a password file that others may read.
     """
     try:
-        database = parse(_from_environment(url) if url.startswith("$") else url)
+        database = parse(_from_environment(url, where) if url.startswith("$") else url)
     except ValueError as error:
-        message = f"source.url: {url if url.startswith('$') else 'the URL'}: {error}"
+        message = f"{where}: {url if url.startswith('$') else 'the URL'}: {error}"
         raise InputError(message) from None
     if database.kind == "sqlite":
         if url.startswith("$") and not Path(database.name).is_absolute():
-            raise InputError(f"source.url: {url}: expected an absolute path, received {database.name}")
+            raise InputError(f"{where}: {url}: expected an absolute path, received {database.name}")
         return database
-    user = database.user or os.environ.get(USER)
-    password = database.password if database.password is not None else os.environ.get(PASSWORD)
+    user = database.user or os.environ.get(variables[0])
+    password = database.password if database.password is not None else os.environ.get(variables[1])
     database = replace(database, user=user, password=password)
     return database if password is not None else _look_up(database)
 
 
-def _from_environment(url: str) -> str:
+def _from_environment(url: str, where: str) -> str:
     value = os.environ.get(url[1:])
     if not value:
-        raise InputError(f"source.url: expected a database's URL in the environment variable {url}, received none")
+        raise InputError(f"{where}: expected a database's URL in the environment variable {url}, received none")
     return value
 
 

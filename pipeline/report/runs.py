@@ -11,6 +11,7 @@ from pipeline.examples.load import Label
 from pipeline.examples.ranking import RANKING_FILE, Ranking
 from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.lineage import Run, find_maker, find_run, read_runs
+from pipeline.metadata.connection import place
 from pipeline.metrics import read_folds
 from pipeline.problem import LoadedProblem
 from pipeline.report.model import model_sources
@@ -38,7 +39,7 @@ def choose_run(workspace: Workspace, wanted: str | None = None) -> Run:
     for run in read_runs(workspace, LOOK_BACK):
         if run.output("Examples"):
             return run
-    raise InputError(f"{workspace.metadata}: expected a run that read its data, received none; `penstock run` is one")
+    raise InputError(f"{place(workspace)}: expected a run that read its data, received none; `penstock run` is one")
 
 
 def write_run_report(loaded: LoadedProblem, workspace: Workspace, run: Run, out: Path | None = None) -> Path:

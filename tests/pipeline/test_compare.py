@@ -42,6 +42,8 @@ class Journal:
         config.sqlite.filename_uri = str(workspace.metadata)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store = MetadataStore(config)
+        pipeline = pb.Context(type_id=self.store.put_context_type(pb.ContextType(name="pipeline")), name="sales")
+        (self.pipeline,) = self.store.put_contexts([pipeline])
         self.types = [self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")]
 
     def execute(self, run_id: str, component: str, given: dict[str, str], outputs: dict[str, Any]) -> None:
@@ -69,7 +71,9 @@ class Journal:
                 else:
                     place[name].string_value = value
             written.append((artifact, pb.Event(type=pb.Event.OUTPUT)))
-        self.store.put_execution(execution, written, contexts)
+        _, _, (run, _) = self.store.put_execution(execution, written, contexts)
+        if not self.store.get_parent_contexts_by_context(run):
+            self.store.put_parent_contexts([pb.ParentContext(parent_id=self.pipeline, child_id=run)])
 
 
 def evaluate(folder: Path, predictions: np.ndarray) -> None:

@@ -50,12 +50,15 @@ class Journal:
         config.sqlite.filename_uri = str(workspace.metadata)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store = MetadataStore(config)
+        pipeline = pb.Context(type_id=self.store.put_context_type(pb.ContextType(name="pipeline")), name="sales")
+        (self.pipeline,) = self.store.put_contexts([pipeline])
         self.run_type, self.node_type = (
             self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")
         )
 
     def start(self, run_id: str) -> int:
         (context,) = self.store.put_contexts([pb.Context(type_id=self.run_type, name=run_id)])
+        self.store.put_parent_contexts([pb.ParentContext(parent_id=self.pipeline, child_id=context)])
         return context
 
     def execute(self, run: int, component: str, artifact: pb.Artifact) -> None:

@@ -17,7 +17,7 @@ from pipeline.stage import stage
 from schemas.store import SchemaColumn
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from tests.pipeline.conftest import Server
 
 ROWS = [
     {

@@ -18,7 +18,7 @@ from pipeline.problem import load_problem
 from pipeline.sources import sql
 
 if TYPE_CHECKING:
-    from tests.pipeline.sources.conftest import Server
+    from tests.pipeline.conftest import Server
 
 ROWS = [
     (1, 10, 1.5, 2.25, True, "2013-01-01", "2013-01-01 10:00:00", "text"),

@@ -1,0 +1,72 @@
+"""`penstock gc`: list what nobody needs any more, and remove it if that is wanted."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.garbage import Item
+    from pipeline.workspace import Workspace
+
+
+def gc(
+    problems: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PROBLEM...]", help="Problems' YAML files; left out: all.")
+    ] = None,
+    keep_runs: Annotated[int, typer.Option(help="Keep the artifacts of so many of the newest runs.", min=1)] = 10,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it, or only list it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List artifacts, logs and intermediate results that nothing needs any more; with --yes remove them."""
+    import orjson
+
+    from pipeline.garbage import find_garbage, no_run, remove
+    from pipeline.render import open_console
+
+    listed: dict[str, list[Item]] = {}
+    for workspace in _find_workspaces(problems or []):
+        with no_run(workspace):
+            found = find_garbage(workspace, keep_runs)
+            if yes:
+                remove(workspace, found)
+        listed[workspace.name] = found
+        if not as_json:
+            open_console().print(_render(workspace, found, "removed" if yes else "may go"))
+    if as_json:
+        content = {name: [item.model_dump(mode="json") for item in found] for name, found in listed.items()}
+        typer.echo(orjson.dumps({"removed": yes, "items": content}, option=orjson.OPT_INDENT_2).decode())
+    elif not yes and any(listed.values()):
+        typer.echo("nothing was removed; --yes removes it")
+
+
+def _find_workspaces(problems: list[Path]) -> "list[Workspace]":
+    """Return the workspaces of the problems, or of all that have run below the working folder."""
+    from pipeline.problem import load_problem
+    from pipeline.workspace import open_workspace
+
+    if problems:
+        loaded = [load_problem(path) for path in problems]
+        chosen = [open_workspace(each.root, each.problem.name) for each in loaded]
+    else:
+        home = open_workspace(Path.cwd(), "").home
+        chosen = [open_workspace(Path.cwd(), path.parent.name) for path in sorted(home.glob("*/artifacts"))]
+    return [workspace for workspace in chosen if workspace.folder.is_dir()]
+
+
+def _render(workspace: "Workspace", found: "list[Item]", verb: str) -> "Table":
+    """Return what was found, a line for each kind of thing."""
+    from pipeline.render import table
+
+    groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    for item in found:
+        groups[str(item.path.parent.relative_to(workspace.folder)), item.why].append(item)
+    total = sum(item.size for item in found)
+    made = table("", "why", "how many", "bytes", title=f"{workspace.name}: {total:,} bytes {verb}")
+    made.columns[1].justify = "left"
+    for (folder, why), items in groups.items():
+        made.add_row(folder, why, str(len(items)), f"{sum(item.size for item in items):,}")
+    return made

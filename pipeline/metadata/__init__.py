@@ -1,0 +1,1 @@
+"""Where ML Metadata is kept: which database, whether it is whole, who holds it, its copies."""
