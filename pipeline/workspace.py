@@ -78,6 +78,11 @@ class Workspace(NamedTuple):
         return self.folder / "rankings"
 
     @property
+    def code(self) -> Path:
+        """What the digests of code that runs were given stand for: modules and libraries, a file a digest."""
+        return self.folder / "code"
+
+    @property
     def accepted(self) -> Path:
         """Findings of the data gate that somebody has accepted, by the digest of the data."""
         return self.folder / "accepted.json"
