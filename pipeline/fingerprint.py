@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from models.settings import Settings
-from schemas.edit import replace_file
 
 PACKAGES = {"models", "pipeline", "schemas", "serving"}
 LIBRARIES = (
@@ -66,10 +65,12 @@ def code_digest(modules: Iterable[str]) -> str:
 
 def keep_code(folder: Path) -> None:
     """Write what the digests of this process stand for, a file each, so that a later run can name what changed."""
+    folder.mkdir(parents=True, exist_ok=True)
     for digest, code in _made.items():
-        file = folder / f"{digest}.json"
-        if not file.exists():
-            replace_file(file, code.model_dump_json(indent=1))
+        if read_code(folder, digest) is None:
+            part = folder / f".{digest}"
+            part.write_text(code.model_dump_json(indent=1), "utf-8")
+            part.replace(folder / f"{digest}.json")
 
 
 def read_code(folder: Path, digest: str) -> Code | None:

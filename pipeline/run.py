@@ -14,13 +14,14 @@ from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError, name_full_disk
 from pipeline.examples.load import Label
 from pipeline.fetch import fetch_files
-from pipeline.fingerprint import code_digest, file_digest, lock_digest
+from pipeline.fingerprint import code_digest, file_digest, keep_code, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request, train_rows
 from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
+from pipeline.reasons import read_reasons
 from pipeline.resolve import resolve, with_features
 from pipeline.results import RunResult, collect
 from pipeline.tables import connect, table_files
@@ -158,7 +159,8 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
             tuned = read_tuned(workspace, plan) or _tune(plan, workspace, status, log)
             plan = plan._replace(spec=apply(tuned.best, plan.spec))
         finished = _run_pipeline(build_pipeline(plan, workspace), workspace, status, log)
-    return collect(plan, finished, time.monotonic() - began, log)
+    reasons = read_reasons(workspace, finished.run_id)
+    return collect(plan, finished, reasons, time.monotonic() - began, log)
 
 
 def tune(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen: Screen, log: Path) -> Tuned:
@@ -185,6 +187,8 @@ def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tu
 
 def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
     status.update("starting")
+    with name_full_disk(workspace.home):
+        keep_code(workspace.code)
     failure = _execute(pipeline, log)
     runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
