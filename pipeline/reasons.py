@@ -11,6 +11,7 @@ from pipeline.records import Compared, Made, Record, read_compared
 from pipeline.workspace import Workspace
 
 REUSED = "reused"
+LOOKS_UP = "looks it up in each run"
 FIRST = "first run"
 GONE = "what it made before is gone or was altered"
 UNNAMED = "how it is run has changed: its executor or Beam's arguments"
@@ -92,7 +93,7 @@ def explain(compared: Compared, fresh: set[int], folder: Path) -> list[str]:
     if record.state == "cached":
         return [REUSED]
     if record.looks_up:
-        return ["looks it up in each run"]
+        return [LOOKS_UP]
     if record.state == "failed" and not record.inputs and any(each.inputs for each in earlier):
         return ["its inputs could not be resolved"]
     last = next((each for each in earlier if each.has_result), None)

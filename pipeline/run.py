@@ -26,6 +26,7 @@ from pipeline.resolve import resolve, with_features
 from pipeline.results import RunResult, collect
 from pipeline.tables import connect, table_files
 from pipeline.tuning import Tuned, keep_tuned, read_tuned
+from pipeline.why import FAILURE
 from pipeline.workspace import Workspace
 from schemas.edit import replace_file
 from serving.bookkeeping import read_standing
@@ -211,9 +212,10 @@ def _execute(pipeline: object, log: Path) -> PenstockError | None:
     try:
         discover("pipeline.runners")["local"].run(pipeline)
     except PenstockError as error:
+        logging.getLogger(__name__).exception(FAILURE)
         return error
     except Exception as error:
-        logging.getLogger(__name__).exception("a component failed")
+        logging.getLogger(__name__).exception(FAILURE)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         failed = RunError(f"{type(error).__name__}: {reason[:500]}\nsee {log}")
         failed.__cause__ = error
