@@ -25,8 +25,10 @@ CHARACTERS = 40
 PUSH_CHECK = "Pusher"
 WRAPPERS = ("custom_config", "settings", "request", "rows", "spec", "inputs")
 """Where settings of ours lie in a component's properties."""
-PASSED = {"run", "lock", "problem", "folder", "checkpoints", "trials", "base"}
-"""What is told to a component, but is no setting of the problem: the run, and places in the workspace."""
+PLACES = {"folder", "checkpoints"}
+"""Folders of the workspace that components are told."""
+FOLLOWS = "trials"
+"""A folder whose name is a digest of other settings."""
 YAML_NAMES = {
     "policy": "data_gate",
     "serving": "data_gate.serving",
@@ -120,7 +122,7 @@ def _differences(old: Record, new: Record, fresh: set[int], folder: Path) -> lis
     )
     code = [change for change in changes if change.path[-1] == "code"]
     settings = list(
-        dict.fromkeys(_tell(each) for each in changes if each not in code and _own(each.path)[0] not in PASSED)
+        dict.fromkeys(_tell(each) for each in changes if each not in code and _own(each.path)[0] != FOLLOWS)
     )
     reordered = changes == [] and old.properties != new.properties and new.component != PUSH_CHECK
     return [
@@ -169,6 +171,8 @@ def _tell(change: Change) -> str:
         return f"the data changed (rows digest {_value(change.old)} -> {_value(change.new)})"
     if first in {"schema_file", "schema_source"}:
         return "the schema changed"
+    if first in PLACES:
+        return "the workspace was moved"
     if first == "content":
         return "what the features tell of the label changed"
     if first in {"types", "slice_types"} and rest:
