@@ -190,8 +190,10 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
     status.update("starting")
     with name_full_disk(workspace.home):
         keep_code(workspace.code)
+    before = [run.run_id for run in read_runs(workspace, 1)]
     failure = _execute(pipeline, log)
-    runs = read_runs(workspace, 1)
+    # a run that ML Metadata has nothing of must not pass for the one before
+    runs = [run for run in read_runs(workspace, 1) if run.run_id not in before]
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}

@@ -30,9 +30,7 @@ class Store:
         config.sqlite.filename_uri = str(workspace.metadata)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store, self.folder = MetadataStore(config), workspace.artifacts
-        self.types = {
-            name: self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")
-        }
+        self.types = {name: self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")}
 
     def execute(self, run_id: str, component: str, state: int, request: str, read: tuple[int, ...] = ()) -> int:
         """Record an execution that reads artifacts and, unless it fails, makes one, whose id is returned."""
