@@ -92,7 +92,7 @@ def test_another_schema_file_is_another_schema():
 
 
 def test_many_changes_are_counted():
-    before, now = ({"request": {name: value for name in "abcdef"}} for value in (1, 2))
+    before, now = ({"request": dict.fromkeys("abcdef", value)} for value in (1, 2))
     assert why(record(given=now), record(given=before)) == ["a: 1 -> 2", "b: 1 -> 2", "c: 1 -> 2", "3 more"]
 
 
