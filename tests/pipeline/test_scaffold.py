@@ -339,11 +339,11 @@ def test_refuses_to_overwrite(tmp_path):
         ("x.xlsx", None, ".tfrecords.gz, received 'x.xlsx'"),
         (
             "x.csv",
-        ("x.csv", "Serving", "other than 'serving', received 'Serving'"),
             "a/b",
             "--name: expected letters, digits, '_', '.' and '-' (at most 128) other than 'serving', received 'a/b'",
         ),
         ("x.csv", "", "received ''"),
+        ("x.csv", "Serving", "other than 'serving', received 'Serving'"),
         ("£.csv", None, "--name: expected letters"),
         ("missing.csv", None, "missing.csv: no such file"),
     ],
