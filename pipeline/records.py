@@ -16,7 +16,6 @@ RESOLVER = "Resolver"
 """How the type of those ends that only look something up."""
 LIVE = 2
 """ml_metadata's Artifact.State of what may be reused."""
-RUN_TYPE = "pipeline_run"
 
 
 class Made(NamedTuple):
@@ -78,11 +77,13 @@ class Compared(NamedTuple):
 def read_compared(workspace: Workspace, run_id: str) -> list[Compared]:
     """Return the executions of a run, in the order they started, each with the component's earlier ones."""
     with open_store(workspace) as store:
-        contexts = sorted(store.get_contexts_by_type(RUN_TYPE), key=lambda context: context.id, reverse=True)
-        place = next(index for index, context in enumerate(contexts) if context.name == run_id)
-        records = _read_records(store, workspace, contexts[place])
+        this = store.get_context_by_type_and_name("pipeline_run", run_id)
+        pipeline = store.get_context_by_type_and_name("pipeline", workspace.name)
+        runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+        before = sorted((run for run in runs if run.id < this.id), key=lambda run: run.id, reverse=True)
+        records = _read_records(store, workspace, this)
         earlier: dict[str, list[Record]] = {record.component: [] for record in records if not record.looks_up}
-        for record in _read_earlier(store, workspace, contexts[place + 1 : place + 1 + LOOK_BACK], earlier):
+        for record in _read_earlier(store, workspace, before[:LOOK_BACK], earlier):
             earlier[record.component].append(record)
         return [Compared(record, earlier.get(record.component, [])) for record in records]
 

@@ -132,15 +132,17 @@ def render_quarantine(rows: Sequence[dict[str, Any]], total: int) -> RenderableT
 
 
 def _times(result: "RunResult") -> Table:
-    """Return seconds per component, as a bar beside each, and why it ran: `penstock why` tells all of it."""
+    """Return seconds per component, as a bar beside each, and why it ran, as far as there is room."""
     made = table("component", "seconds", "", "why")
-    for column in made.columns[2:]:
-        column.justify, column.no_wrap, column.overflow = "left", True, "ellipsis"
+    made.columns[2].justify = made.columns[3].justify = "left"
+    for column in made.columns[:3]:
+        column.no_wrap = True
     longest = max((component.seconds for component in result.components), default=0.0) or 1.0
     for component in result.components:
         shown = "cached" if component.state == "cached" else f"{component.seconds:.1f}"
         bar = "" if component.state == "cached" else "█" * max(1, round(TIME_BAR * component.seconds / longest))
-        why = Text(component.reason, style="dim" if component.state == "cached" else "")
+        style = "dim" if component.state == "cached" else ""
+        why = Text(component.reason, style=style, no_wrap=True, overflow="ellipsis")
         made.add_row(component.id, shown, Text(bar, style="cyan"), why)
     return made
 

@@ -30,7 +30,9 @@ class Store:
         config.sqlite.filename_uri = str(workspace.metadata)
         config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store, self.folder = MetadataStore(config), workspace.artifacts
-        self.types = {name: self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")}
+        names = ("pipeline", "pipeline_run", "node")
+        self.types = {name: self.store.put_context_type(pb.ContextType(name=name)) for name in names}
+        (self.pipeline,) = self.store.put_contexts([pb.Context(type_id=self.types["pipeline"], name="sales")])
 
     def execute(self, run_id: str, component: str, state: int, request: str, read: tuple[int, ...] = ()) -> int:
         """Record an execution that reads artifacts and, unless it fails, makes one, whose id is returned."""
@@ -45,7 +47,11 @@ class Store:
         event = pb.Event(type=pb.Event.INPUT)
         event.path.steps.add(key="examples")
         inputs = [(artifact, event) for artifact in self.store.get_artifacts_by_id(read)]
-        _, artifacts, _ = self.store.put_execution(execution, [*inputs, *self.outputs(component, state)], contexts)
+        is_new = self.store.get_context_by_type_and_name("pipeline_run", run_id) is None
+        written = [*inputs, *self.outputs(component, state)]
+        _, artifacts, (run, _) = self.store.put_execution(execution, written, contexts)
+        if is_new:
+            self.store.put_parent_contexts([pb.ParentContext(parent_id=self.pipeline, child_id=run)])
         return int(artifacts[-1]) if artifacts else 0
 
     def outputs(self, component: str, state: int) -> list[tuple[pb.Artifact, pb.Event]]:
