@@ -117,24 +117,24 @@ def _is_there(made: Made) -> bool:
 
 def _differences(old: Record, new: Record, fresh: set[int], folder: Path) -> list[str]:
     """Return what a component was given that is not what it was given before."""
-    changes = (
-        [] if new.component == PUSH_CHECK else list(_changes((), _parsed(old.properties), _parsed(new.properties)))
-    )
-    code = [change for change in changes if change.path[-1] == "code"]
-    settings = list(
-        dict.fromkeys(_tell(each) for each in changes if each not in code and _own(each.path)[0] != FOLLOWS)
-    )
-    reordered = changes == [] and old.properties != new.properties and new.component != PUSH_CHECK
+    inputs = _changed_inputs(old, new, fresh)
+    if new.component == PUSH_CHECK or old.properties == new.properties:
+        return inputs
+    changes = list(_changes((), _parsed(old.properties), _parsed(new.properties)))
+    code = [change for change in changes if _own(change.path) == ("code",)]
+    settings = [change for change in changes if change not in code and _own(change.path)[0] != FOLLOWS]
     return [
-        *_shorten(settings),
-        *_shorten([text for change in code for text in _changed_code(change, folder)]),
-        *(["the order of columns or settings changed"] if reordered else []),
-        *_changed_inputs(old, new, fresh),
+        *_shorten(_tell(change) for change in settings),
+        *_shorten(text for change in code for text in _changed_code(change, folder)),
+        *([] if changes else ["the order of columns or settings changed"]),
+        *inputs,
     ]
 
 
-def _shorten(texts: list[str]) -> list[str]:
-    return texts if len(texts) <= SHOWN else [*texts[: SHOWN - 1], f"{len(texts) - SHOWN + 1} more"]
+def _shorten(texts: Iterable[str]) -> list[str]:
+    """Return the texts, each once, of many the first ones and how many more there are."""
+    once = list(dict.fromkeys(texts))
+    return once if len(once) <= SHOWN else [*once[: SHOWN - 1], f"{len(once) - SHOWN + 1} more"]
 
 
 def _parsed(value: Any) -> Any:

@@ -58,6 +58,7 @@ def test_a_resolver_looks_it_up_each_time():
             {"inputs": SPEC["inputs"] | {"features": {"price": {"kind": "bucketized"}}}},
             "features.price.kind: numeric -> bucketized",
         ),
+        ({"inputs": SPEC["inputs"] | {"features": {"price": {"kind": "numeric"}, "code": {}}}}, "features.code added"),
         ({"inputs": SPEC["inputs"] | {"types": {"price": "int"}}}, "type of column price: float -> int"),
         ({"training": {"epochs": None}}, "training.epochs: 3 -> none"),
     ],
