@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, StrictBool
 
 from models.discovery import discover, union
 from models.raw import RawType
@@ -73,10 +73,10 @@ class Training(Settings):
     clip_norm: PositiveFloat | None = None
     early_stopping: EarlyStopping | None = None
     seed: NonNegativeInt = 0
-    mixed_precision: bool = False
+    mixed_precision: StrictBool = False
     distribute: Literal["auto", "none", "mirrored"] = "auto"
     jit: Literal["auto"] | bool = "auto"
-    warm_start: bool = False
+    warm_start: StrictBool = False
 
 
 class InputSpec(Settings):

@@ -23,6 +23,7 @@ from pipeline.schema_commands import app as schema_app
 from pipeline.serve_command import serve
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
+from pipeline.why_command import why
 
 if TYPE_CHECKING:
     from pipeline.gate.verdict import DataBlockedError
@@ -327,6 +328,7 @@ def report(
 app.command()(serve)
 app.command()(predict)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
+app.command(context_settings={"ignore_unknown_options": True})(why)
 app.command()(tune)
 app.command()(validate)
 app.command()(gc)

@@ -8,9 +8,30 @@ from importlib.metadata import distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from models.settings import Settings
+
 PACKAGES = {"models", "pipeline", "schemas", "serving"}
-LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx", "tensorflow-model-analysis", "duckdb", "pyarrow")
+LIBRARIES = (
+    *("tensorflow", "keras", "tensorflow-transform", "tensorflow-data-validation", "tensorflow-model-analysis"),
+    *("tfx", "duckdb", "pyarrow"),
+)
 LOCK = "uv.lock"
+
+
+class Code(Settings):
+    """What a digest of code stands for.
+
+    Attributes:
+        files: digests of our modules, by their path in the project.
+        libraries: versions by name.
+    """
+
+    files: dict[str, str]
+    libraries: dict[str, str]
+
+
+_made: dict[str, Code] = {}
+"""Digests that this process has made: the parts of one can't be worked out from it later."""
 
 
 def file_digest(file: Path) -> str:
@@ -35,8 +56,29 @@ def code_digest(modules: Iterable[str]) -> str:
     while waiting:
         found |= waiting
         waiting = {name for module in waiting for name in _imports(module)} - found
-    parts = [module + file_digest(_file(module)) for module in sorted(found)]
-    return hashlib.sha256("".join([*parts, *_library_versions()]).encode()).hexdigest()[:16]
+    files = {_path(module): file_digest(_file(module))[:16] for module in sorted(found)}
+    code = Code(files=files, libraries=_library_versions())
+    digest = hashlib.sha256(code.model_dump_json().encode()).hexdigest()[:16]
+    _made[digest] = code
+    return digest
+
+
+def keep_code(folder: Path) -> None:
+    """Write what the digests of this process stand for, a file each, so that a later run can name what changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for digest, code in _made.items():
+        if read_code(folder, digest) is None:
+            part = folder / f".{digest}"
+            part.write_text(code.model_dump_json(indent=1), "utf-8")
+            part.replace(folder / f"{digest}.json")
+
+
+def read_code(folder: Path, digest: str) -> Code | None:
+    """Return what a digest stands for; None if nobody has kept it."""
+    try:
+        return Code.model_validate_json((folder / f"{digest}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def installed() -> str:
@@ -59,10 +101,17 @@ def _file(module: str) -> Path:
     return Path(spec.origin)
 
 
+def _path(module: str) -> str:
+    """Return the module's file as seen from the project's folder."""
+    package = _file(module.partition(".")[0]).parent
+    return _file(module).relative_to(package.parent).as_posix()
+
+
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return our own modules that `module` imports, anywhere in its file."""
-    names: set[str] = set()
+    """Return our own modules that `module` imports, anywhere in its file, and the packages that it lies in."""
+    parts = module.split(".")
+    names = {".".join(parts[:count]) for count in range(1, len(parts))}
     for node in ast.walk(ast.parse(_file(module).read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
@@ -80,5 +129,5 @@ def _is_module(name: str) -> bool:
 
 
 @cache
-def _library_versions() -> tuple[str, ...]:
-    return tuple(f"{name}=={version(name)}" for name in LIBRARIES)
+def _library_versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}

@@ -22,7 +22,7 @@ from models.spec import ModelSpec, target_kind
 from pipeline import ingest
 from pipeline.components.baseline import ServedModel
 from pipeline.components.cross_validation import CrossValidation, Request
-from pipeline.components.data_gate import DataGate, DataVerdict, PreviousVerdict
+from pipeline.components.data_gate import DataGate, DataVerdict, PassedVerdict, PreviousVerdict
 from pipeline.components.evaluator import Evaluator
 from pipeline.components.evaluator import Request as JudgeRequest
 from pipeline.components.example_gen import ExampleGen
@@ -84,12 +84,12 @@ class _Data(NamedTuple):
 
     examples: Any
     schema: Any
-    gate: Any
+    verdict: Any
     components: list[Any]
 
     def passed(self) -> Cond:
         """What stands under it runs if the gate does not block."""
-        return Cond(self.gate.outputs["verdict"].future()[0].property("blocked") == 0)
+        return Cond(self.verdict.outputs["verdict"].future()[0].property("blocked") == 0)
 
 
 def build_pipeline(plan: Plan, workspace: Workspace) -> Pipeline:
@@ -131,7 +131,9 @@ def _pipeline(plan: Plan, workspace: Workspace, components: list[Any]) -> Pipeli
 
 def _data(plan: Plan) -> _Data:
     examples = ExampleGen(request=plan.request.model_dump_json())
-    statistics = StatisticsGen(examples=examples.outputs["examples"])
+    statistics = StatisticsGen(
+        examples=examples.outputs["examples"], code=code_digest(["pipeline.components.statistics_gen"])
+    )
     schema = _schema(plan, statistics)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     previous = _previous_data(examples)
@@ -143,7 +145,8 @@ def _data(plan: Plan) -> _Data:
         previous=previous.outputs["verdict"],
         request=plan.gate.model_dump_json(),
     )
-    return _Data(examples, schema, gate, [examples, statistics, schema, validator, previous, gate])
+    passed = _passed_data(gate)
+    return _Data(examples, schema, passed, [examples, statistics, schema, validator, previous, gate, passed])
 
 
 def _schema(plan: Plan, statistics: StatisticsGen) -> Any:
@@ -158,8 +161,15 @@ def _previous_data(examples: Any) -> Resolver:
     ).with_id("PreviousData")
 
 
+def _passed_data(gate: Any) -> Resolver:
+    return Resolver(
+        strategy_class=PassedVerdict, verdict=gate.outputs["verdict"], passed=Channel(type=DataVerdict)
+    ).with_id("PassedData")
+
+
 def _ranking(ranking: Ranking, examples: Any) -> Any:
-    return FeatureRanking(examples=examples.outputs["examples"], content=ranking.model_dump_json())
+    code = code_digest(["pipeline.components.feature_ranking"])
+    return FeatureRanking(examples=examples.outputs["examples"], content=ranking.model_dump_json(), code=code)
 
 
 def _transform(plan: Plan, examples: Any, schema: Any) -> Transform:

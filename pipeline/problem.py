@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from models.discovery import discover, union
 from models.search import Tuning
@@ -12,6 +20,7 @@ from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
 from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
+from pipeline.workspace import SERVING_FOLDER
 from pipeline.yaml_file import YamlFile, load_yaml
 
 if TYPE_CHECKING:
@@ -92,6 +101,14 @@ def _spell_out(features: Any) -> Any:
     return {name: {"kind": params} if isinstance(params, str) else params for name, params in features.items()}
 
 
+def _refuse_serving(name: str) -> str:
+    """Refuse the name of the folder that the pushed versions of all problems lie in."""
+    if name.lower() == SERVING_FOLDER:
+        msg = f"expected another name, for models are pushed to .penstock/{SERVING_FOLDER}; received '{name}'"
+        raise ValueError(msg)
+    return name
+
+
 class Problem(Settings):
     """A problem: data, label and goal.
 
@@ -112,7 +129,7 @@ class Problem(Settings):
         push: where it goes.
     """
 
-    name: str = Field(pattern=NAME)
+    name: Annotated[str, AfterValidator(_refuse_serving)] = Field(pattern=NAME)
     source: SourceParams
     split: Split = HashSplit()
     schema_file: str | None = Field(default=None, alias="schema")
@@ -189,7 +206,8 @@ def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, proble
     if kind == "missing":
         return f"{place}: required, but missing"
     if kind == "extra_forbidden":
-        return f"{place}: unknown key{_suggest(str(keys[-1]), location[:-1])}"
+        name = ".".join(map(str, keys))
+        return f"{file.spot(keys)}: {name}: unknown key{_suggest(str(keys[-1]), location[:-1])}"
     if kind.startswith("union_tag"):
         tag = problem["ctx"]["discriminator"].strip("'")
         place = f"{file.place((*keys, tag))}: {'.'.join(map(str, (*keys, tag)))}"

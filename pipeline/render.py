@@ -27,6 +27,7 @@ SCHEMAS = {
     "inferred": "inferred from the data itself; keep it: penstock schema infer {}",
 }
 SHOWN_SLICES = 24
+TIME_BAR = 12
 SHOWN_FEATURES = 6
 HEADLINE_METRICS = 4
 SHOWN_ANSWERS = 8
@@ -131,14 +132,18 @@ def render_quarantine(rows: Sequence[dict[str, Any]], total: int) -> RenderableT
 
 
 def _times(result: "RunResult") -> Table:
-    """Return seconds per component, as a bar beside each."""
-    made = table("component", "seconds", "")
-    made.columns[2].justify = "left"
+    """Return seconds per component, as a bar beside each, and why it ran, as far as there is room."""
+    made = table("component", "seconds", "", "why")
+    made.columns[2].justify = made.columns[3].justify = "left"
+    for column in made.columns[:3]:
+        column.no_wrap = True
     longest = max((component.seconds for component in result.components), default=0.0) or 1.0
     for component in result.components:
         shown = "cached" if component.state == "cached" else f"{component.seconds:.1f}"
-        bar = "" if component.state == "cached" else "█" * max(1, round(24 * component.seconds / longest))
-        made.add_row(component.id, shown, Text(bar, style="cyan"))
+        bar = "" if component.state == "cached" else "█" * max(1, round(TIME_BAR * component.seconds / longest))
+        style = "dim" if component.state == "cached" else ""
+        why = Text(component.reason, style=style, no_wrap=True, overflow="ellipsis")
+        made.add_row(component.id, shown, Text(bar, style="cyan"), why)
     return made
 
 

@@ -14,17 +14,10 @@ from pipeline.infra.verdict import Verdict as InfraVerdict
 from pipeline.infra.verdict import read_infra
 from pipeline.lineage import Run
 from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics
+from pipeline.reasons import ComponentResult
 
 if TYPE_CHECKING:
     from pipeline.graph import Plan
-
-
-class ComponentResult(Settings):
-    """One component: `state` is complete, cached, failed, ..."""
-
-    id: str
-    state: str
-    seconds: float
 
 
 class PushedModel(Settings):
@@ -42,7 +35,7 @@ class RunResult(Settings):
         problem: its name.
         run_id: TFX's id of the run.
         seconds: from the loading of TFX to the push; the checks before it are not in it.
-        components: in the order they ran.
+        components: in the order they ran, each with the reason.
         rows: by split.
         rows_without_label: dropped.
         rows_rejected: refused while reading, in the quarantine.
@@ -97,8 +90,8 @@ def peak_memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
-    """Read the result of `run` from its artifacts."""
+def collect(plan: "Plan", run: Run, reasons: list[ComponentResult], seconds: float, log: Path) -> RunResult:
+    """Read the result of `run` from its artifacts; `reasons` are its components with why they ran."""
     from pipeline.splits import judged, names
 
     examples = run.output("Examples").custom_properties
@@ -110,10 +103,7 @@ def collect(plan: "Plan", run: Run, seconds: float, log: Path) -> RunResult:
         problem=plan.problem.name,
         run_id=run.run_id,
         seconds=round(seconds, 2),
-        components=[
-            ComponentResult(id=found.component, state=found.state, seconds=round(found.seconds, 2))
-            for found in run.executions
-        ],
+        components=reasons,
         rows={split: examples[f"rows_{split}"].int_value for split in splits},
         rows_without_label=examples["rows_without_label"].int_value,
         rows_rejected=sum(count for each in plan.stages for count in each.rejected.values()),

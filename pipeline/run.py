@@ -14,7 +14,7 @@ from pipeline.console import Screen, show_progress
 from pipeline.errors import InputError, PenstockError, RunError, name_full_disk
 from pipeline.examples.load import Label
 from pipeline.fetch import fetch_files
-from pipeline.fingerprint import code_digest, file_digest, lock_digest
+from pipeline.fingerprint import code_digest, file_digest, keep_code, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
 from pipeline.ingest import Request, train_rows
 from pipeline.judging import column_of
@@ -24,10 +24,12 @@ from pipeline.metadata.file import keep_copy
 from pipeline.metadata.holder import watch_holder
 from pipeline.preflight import Prepared
 from pipeline.problem import LoadedProblem
+from pipeline.reasons import read_reasons
 from pipeline.resolve import resolve, with_features
 from pipeline.results import RunResult, collect
 from pipeline.tables import connect, table_files
 from pipeline.tuning import Tuned, keep_tuned, read_tuned
+from pipeline.why import FAILURE
 from pipeline.workspace import Workspace
 from schemas.edit import replace_file
 from serving.bookkeeping import read_standing
@@ -161,7 +163,8 @@ def run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen:
             tuned = read_tuned(workspace, plan) or _tune(plan, workspace, status, log)
             plan = plan._replace(spec=apply(tuned.best, plan.spec))
         finished = _run_pipeline(build_pipeline(plan, workspace), workspace, status, log)
-    return collect(plan, finished, time.monotonic() - began, log)
+    reasons = read_reasons(workspace, finished.run_id)
+    return collect(plan, finished, reasons, time.monotonic() - began, log)
 
 
 def tune(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace, screen: Screen, log: Path) -> Tuned:
@@ -188,9 +191,13 @@ def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tu
 
 def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
     status.update("starting")
+    with name_full_disk(workspace.home):
+        keep_code(workspace.code)
+    before = [run.run_id for run in read_runs(workspace, 1)]
     with watch_holder(metadata_file(workspace), status.console.file):
         failure = _execute(pipeline, log)
-    runs = read_runs(workspace, 1)
+    # a run that ML Metadata has nothing of must not pass for the one before
+    runs = [run for run in read_runs(workspace, 1) if run.run_id not in before]
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}
@@ -212,9 +219,10 @@ def _execute(pipeline: object, log: Path) -> PenstockError | None:
     try:
         discover("pipeline.runners")["local"].run(pipeline)
     except PenstockError as error:
+        logging.getLogger(__name__).exception(FAILURE)
         return error
     except Exception as error:
-        logging.getLogger(__name__).exception("a component failed")
+        logging.getLogger(__name__).exception(FAILURE)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         if LOCKED in reason:
             reason = "another process has kept the metadata locked for minutes"

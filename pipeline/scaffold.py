@@ -19,6 +19,7 @@ from pipeline.quarantine import describe as describe_refused
 from pipeline.sources import REJECTED, TableParams
 from pipeline.suggest import Target, left_out, suggest_feature, suggest_target
 from pipeline.tables import count_rejected, open_source
+from pipeline.workspace import SERVING_FOLDER
 from schemas.infer import infer_schema
 from schemas.store import write_schema
 
@@ -57,8 +58,9 @@ def scaffold(data: Path, label: str, name: str | None, root: Path) -> Scaffold:
     if suffix is None:
         raise InputError(f"{data}: expected a file ending in {', '.join(suffixes)}, received '{data.name}'")
     name = name if name is not None else re.sub(r"[^A-Za-z0-9_.-]+", "_", data.name[: -len(suffix)]).strip("._-")
-    if not re.fullmatch(NAME, name):
-        raise InputError(f"--name: expected letters, digits, '_', '.' and '-' (at most 128), received '{name}'")
+    if not re.fullmatch(NAME, name) or name.lower() == SERVING_FOLDER:
+        expected = f"letters, digits, '_', '.' and '-' (at most 128) other than '{SERVING_FOLDER}'"
+        raise InputError(f"--name: expected {expected}, received '{name}'")
     problem, schema = root / "problems" / f"{name}.yaml", root / "schemas" / f"{name}.pbtxt"
     existing = [file for file in (problem, schema) if file.exists()]
     if existing:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pipeline.errors import InputError
 
 PROBE_BYTES = 4096
+SERVING_FOLDER = "serving"
 
 
 class Workspace(NamedTuple):
@@ -78,6 +79,11 @@ class Workspace(NamedTuple):
         return self.folder / "rankings"
 
     @property
+    def code(self) -> Path:
+        """What the digests of code that runs were given stand for: modules and libraries, a file a digest."""
+        return self.folder / "code"
+
+    @property
     def accepted(self) -> Path:
         """Findings of the data gate that somebody has accepted, by the digest of the data."""
         return self.folder / "accepted.json"
@@ -85,7 +91,7 @@ class Workspace(NamedTuple):
     @property
     def serving(self) -> Path:
         """TensorFlow Serving's base path of the model: one integer folder a version."""
-        return self.home / "serving" / self.name
+        return self.home / SERVING_FOLDER / self.name
 
 
 def open_workspace(root: Path, name: str) -> Workspace:
@@ -94,12 +100,18 @@ def open_workspace(root: Path, name: str) -> Workspace:
 
 
 def require_writable(workspace: Workspace) -> None:
-    """Refuse a workspace that a run could not write to, before it has done any work.
+    """Refuse a workspace that a run could not write to, or that leads elsewhere, before it has done any work.
 
     Raises:
         InputError: names the folder or file, the reason and the free space.
     """
     for folder in (workspace.folder, workspace.serving):
+        expected = workspace.home.resolve() / folder.relative_to(workspace.home)
+        if folder.resolve() != expected:
+            raise InputError(
+                f"{folder}: expected a folder of its own, received a link to {folder.resolve()}; "
+                "$PENSTOCK_HOME names another place for all of them"
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # permissions alone tell nothing of a full disk, or to root

@@ -19,19 +19,28 @@ class YamlFile(NamedTuple):
 
     def place(self, keys: Sequence[str | int]) -> str:
         """Return `file:line` of the deepest of `keys` that the file has."""
+        return f"{self.path}:{self._find(keys)[0]}"
+
+    def spot(self, keys: Sequence[str | int]) -> str:
+        """Return `file:line:column` of the deepest of `keys` that the file has."""
+        line, column = self._find(keys)
+        return f"{self.path}:{line}:{column}"
+
+    def _find(self, keys: Sequence[str | int]) -> tuple[int, int]:
+        """Return line and column of the deepest of `keys`, from 1."""
         from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
         node: Any = self.content
-        line = 1
+        place = (0, 0)
         for key in keys:
             if isinstance(node, CommentedMap) and key in node:
-                line = node.lc.key(key)[0] + 1
+                place = node.lc.key(key)
             elif isinstance(node, CommentedSeq) and isinstance(key, int):
-                line = node.lc.item(key)[0] + 1
+                place = node.lc.item(key)
             else:
                 continue
             node = node[key]
-        return f"{self.path}:{line}"
+        return place[0] + 1, place[1] + 1
 
 
 def load_yaml(path: Path) -> YamlFile:
@@ -60,6 +69,8 @@ def load_yaml(path: Path) -> YamlFile:
         raise InputError(f"{where}: {(error.problem or str(error)).strip()}") from error
     except YAMLError as error:
         raise InputError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise InputError(f"{path}: expected a few levels of keys, received hundreds") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys such as name:, source: and target:, received {type(content).__name__}")
     return YamlFile(path, content)
@@ -80,11 +91,12 @@ def load_as(path: Path, kind: type[Kind]) -> Kind:
 
 def _describe(file: YamlFile, problem: Any) -> str:
     keys = problem["loc"]
-    place = f"{file.place(keys)}: {'.'.join(map(str, keys))}"
+    name = ".".join(map(str, keys))
+    place = f"{file.place(keys)}: {name}"
     if problem["type"] == "missing":
         return f"{place}: required, but missing"
     if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown key"
+        return f"{file.spot(keys)}: {name}: unknown key"
     reason = problem["msg"].replace("Input should be", "expected").replace("Value error, ", "")
     return f"{place}: {reason}, received {str(problem['input'])!r:.80}"
 

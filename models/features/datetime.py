@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from models.encoded import Encoded
 from models.features import Feature
@@ -39,7 +39,7 @@ class Params(Feature):
 
     kind: Literal["datetime"] = "datetime"
     parts: tuple[Part, ...] = Field(default=("hour", "weekday", "year"), min_length=1)
-    age: bool = False
+    age: StrictBool = False
 
 
 def takes(params: Params) -> Takes:

@@ -50,6 +50,21 @@ class PreviousVerdict(resolver.ResolverStrategy):  # type: ignore[misc]
         return {"examples": [], "verdict": chosen}
 
 
+class PassedVerdict(resolver.ResolverStrategy):  # type: ignore[misc]
+    """The verdict that what follows stands under: this run's if it blocks, else the first that passed the same rows.
+
+    A verdict is an input of all that follows. Were it always this run's, another limit of the gate would train the
+    same model again.
+    """
+
+    def resolve_artifacts(self, store: Any, input_dict: dict[str, list[Any]]) -> dict[str, list[Any]] | None:
+        """Choose among `passed` by the rows of `verdict`."""
+        (verdict,) = input_dict["verdict"]
+        passed = [each for each in input_dict["passed"] if not each.blocked and each.content == verdict.content]
+        chosen = verdict if verdict.blocked else min(passed, key=lambda each: each.id, default=verdict)
+        return {"passed": [], "verdict": [chosen]}
+
+
 def content(examples: Any) -> str:
     """Return the digest of the rows, by split."""
     names = sorted(name for name in examples.mlmd_artifact.custom_properties if name.startswith("digest_"))

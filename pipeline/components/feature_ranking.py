@@ -21,9 +21,13 @@ def FeatureRanking(  # noqa: N802  TFX names components as classes
     ranking: OutputArtifact[RankedFeatures],
     examples: InputArtifact[standard_artifacts.Examples],
     content: Parameter[str],
+    code: Parameter[str] = "",
 ) -> None:
-    """Keep `content`, measured on the rows of the examples' train split before the pipeline was built."""
-    del examples  # for lineage: the model's settings are in the pipeline before these are written
+    """Keep `content`, measured on the rows of the examples' train split before the pipeline was built.
+
+    The examples are for lineage, `code` (a digest of what is at work here) is for the cache.
+    """
+    del examples, code
     folder = Path(ranking.uri)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RANKING_FILE).write_text(content, "utf-8")

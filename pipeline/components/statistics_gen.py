@@ -55,3 +55,8 @@ class StatisticsGen(component.StatisticsGen):  # type: ignore[misc]
     """TFX's StatisticsGen, with the executor above."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, code: str, **arguments: Any) -> None:
+        """Take the `code` that counts into the cache key, as one more execution property."""
+        super().__init__(**arguments)
+        self.exec_properties["code"] = code

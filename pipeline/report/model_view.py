@@ -78,7 +78,7 @@ class OriginView(NamedTuple):
     """Where a model comes from, and rows (component, seconds) of the run."""
 
     ancestors: list[AncestorView]
-    timings: list[tuple[str, Cell]]
+    timings: list[tuple[str, Cell, str]]
     total: str
 
 
@@ -267,7 +267,7 @@ def view_origin(origin: Origin | None) -> OriginView | None:
         )
         for each in origin.ancestors
     ]
-    timings = [(each.component, _seconds(each, longest)) for each in origin.timings]
+    timings = [(each.component, _seconds(each, longest), each.reason) for each in origin.timings]
     return OriginView(views, timings, decimal(sum(each.seconds for each in origin.timings), 1))
 
 

@@ -1,8 +1,9 @@
 """Where a run's model comes from, and what its components took: what ML Metadata knows of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models.settings import Settings
@@ -31,11 +32,12 @@ class Ancestor(Settings):
 
 
 class Timing(Settings):
-    """What a component took; `state` is a value of `pipeline.lineage.STATES`."""
+    """What a component took and why it ran; `state` is a value of `pipeline.lineage.STATES`."""
 
     component: str
     state: str
     seconds: float
+    reason: str = ""
 
 
 class Origin(Settings):
@@ -45,10 +47,16 @@ class Origin(Settings):
     timings: tuple[Timing, ...]
 
 
-def read_origin(run: Run) -> Origin:
-    """Return where the run's model comes from."""
+def read_origin(run: Run, reasons: Mapping[str, str] = MappingProxyType({})) -> Origin:
+    """Return where the run's model comes from; `reasons` tell why each component ran."""
     timings = [
-        Timing(component=each.component, state=each.state, seconds=round(each.seconds, 2)) for each in run.executions
+        Timing(
+            component=each.component,
+            state=each.state,
+            seconds=round(each.seconds, 2),
+            reason=reasons.get(each.component, ""),
+        )
+        for each in run.executions
     ]
     return Origin(ancestors=tuple(_ancestors(run)), timings=tuple(timings))
 

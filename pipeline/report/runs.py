@@ -14,6 +14,7 @@ from pipeline.lineage import Run, find_maker, find_run, read_runs
 from pipeline.metadata.connection import place
 from pipeline.metrics import read_folds
 from pipeline.problem import LoadedProblem
+from pipeline.reasons import read_reasons
 from pipeline.report.model import model_sources
 from pipeline.report.origin import read_origin
 from pipeline.report.page import write_report
@@ -89,7 +90,7 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
         verdict=verdict,
         folds=read_folds(run),
         model=model_sources(run),
-        origin=read_origin(run),
+        origin=read_origin(run, {each.id: each.reason for each in read_reasons(workspace, run.run_id)}),
         counts=_counts(examples, stages),
         quarantine=None
         if stages is None

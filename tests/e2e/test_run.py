@@ -48,6 +48,12 @@ def states(result: dict[str, Any]) -> dict[str, str]:
     return {component["id"]: component["state"] for component in result["components"]}
 
 
+def reasons(result: dict[str, Any]) -> dict[str, str]:
+    """The first reason of each component that ran; of those that look something up there is no other."""
+    ran = [each for each in result["components"] if each["state"] == "complete"]
+    return {each["id"]: each["reason"].split("; ")[0] for each in ran if each["reason"] != "looks it up in each run"}
+
+
 def write_sales(file: Path, rows: int) -> None:
     """Write a table whose label follows from price, shop and day, with missing values."""
     random.seed(1)
@@ -89,6 +95,7 @@ def first(folder, penstock) -> dict[str, Any]:
 
 def test_first_run_pushes_a_model_that_learned(first, folder):
     assert set(states(first).values()) == {"complete"}
+    assert set(reasons(first).values()) == {"first run"}
     assert sum(first["rows"].values()) == 4000
     assert first["features"] == 4
     assert first["metrics"][0]["values"]["auc"] > 0.7
@@ -119,7 +126,8 @@ def test_a_pushed_version_tells_what_it_was_made_of(first, penstock, folder):
 def test_unchanged_run_is_cached_but_for_the_push_check(first, penstock):
     again = json.loads(penstock("run", "problems/sales.yaml", "--json").stdout)
     worked = {name for name, state in states(again).items() if state != "cached"}
-    assert worked == {"PreviousData", "Baseline", "Pusher"}
+    assert worked == {"PreviousData", "PassedData", "Baseline", "Pusher"}
+    assert reasons(again) == {"Pusher": "in each run: the check of what is served"}
     assert again["pushed"] == {**first["pushed"], "fresh": False}
     assert again["metrics"] == first["metrics"]
 
@@ -195,18 +203,49 @@ def test_csv_from_standard_input(server, penstock):
     assert all(0 < answer < 1 for answer in answers)
 
 
-def test_edited_family_trains_again_and_nothing_before_it(first, penstock, folder):
-    with (folder / "code/models/families/wide_deep.py").open("a") as file:
-        file.write("# edited\n")
-    edited = states(json.loads(penstock("run", "problems/sales.yaml", "--json").stdout))
-    assert {name for name, state in edited.items() if state == "cached"} == {
-        "ExampleGen",
-        "StatisticsGen",
-        "SchemaGen",
-        "ExampleValidator",
-        "DataGate",
-        "Transform",
-    }
+NEW_MODEL = "its input model is new (Trainer ran)"
+EDITS = {
+    "models/families/wide_deep.py": {"Trainer": "", "InfraValidator": NEW_MODEL, "Evaluator": NEW_MODEL},
+    "pipeline/formulas/binary.py": {"Evaluator": ""},
+    "pipeline/gate/checks/drift.py": {"DataGate": ""},
+    "models/families/dcn.py": {},
+}
+"""Components that an edited file runs again, with their reasons; empty: that the file was changed."""
+
+
+@pytest.mark.parametrize("file", EDITS)
+def test_an_edited_file_runs_what_depends_on_it_and_nothing_else(first, penstock, folder, file):
+    with (folder / "code" / file).open("a") as stream:
+        stream.write("# edited\n")
+    found = reasons(json.loads(penstock("run", "problems/sales.yaml", "--json").stdout))
+    pusher = found.pop("Pusher")
+    assert found == {name: reason or f"{file} changed" for name, reason in EDITS[file].items()}
+    assert ("(Evaluator" in pusher) == ("Evaluator" in found)
+
+
+@pytest.fixture
+def failing(first, folder) -> Iterator[Path]:
+    """The Trainer's file, with a fault for one test."""
+    file = folder / "code/models/train.py"
+    sound = file.read_text()
+    file.write_text(sound.replace("    spec = ", '    raise ValueError("no power")\n    spec = ', 1))
+    assert file.read_text() != sound
+    yield file
+    file.write_text(sound)
+
+
+def test_a_component_that_fails_fails_the_run_and_the_next_one_says_so(failing, penstock, folder):
+    before = sorted((folder / ".penstock/serving/sales").iterdir())
+    done = penstock("run", "problems/sales.yaml", code=1)
+    assert "ValueError: no power" in done.stderr
+    assert sorted((folder / ".penstock/serving/sales").iterdir()) == before
+    told = json.loads(penstock("why", "problems/sales.yaml", "--json").stdout)
+    assert (told["state"], told["stopped"]) == ("failed", "Trainer failed: ValueError: no power")
+    assert "Transform" in told["reused"]
+    assert told["components"][-1] == told["components"][-1] | {"id": "Trainer", "reason": "models/train.py changed"}
+    penstock("run", "problems/sales.yaml", code=1)
+    again = json.loads(penstock("why", "problems/sales.yaml", "--json").stdout)
+    assert again["components"][-1]["reason"] == "its last run failed"
 
 
 def test_gate_blocks_with_exit_3_and_nothing_is_pushed(first, penstock, folder):
@@ -282,8 +321,8 @@ def test_broken_data_block_with_exit_3_until_somebody_accepts_them(broken, penst
     assert "Blocked by the data gate: nothing was trained, nothing was pushed" in done.stdout
     assert "penstock run problems/sales.yaml --accept drift:price --accept range:price" in done.stdout
     found = json.loads(penstock("status", "problems/sales.yaml", "--json").stdout)["runs"][0]["components"]
-    assert [component["component"] for component in found][-1] == "DataGate"
-    verdict = json.loads(Path(found[-1]["outputs"]["DataVerdict"], "verdict.json").read_text())
+    assert [component["component"] for component in found][-2:] == ["DataGate", "PassedData"]
+    verdict = json.loads(Path(found[-2]["outputs"]["DataVerdict"], "verdict.json").read_text())
     blocking = [f"{each['check']}:{each['feature']}" for each in verdict["findings"] if each["level"] == "block"]
     assert set(blocking) == {"drift:price", "range:price", "shift:price"}
     assert sorted((folder / ".penstock/serving/sales").iterdir()) == before

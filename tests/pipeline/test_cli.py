@@ -100,7 +100,7 @@ def test_show_prints_yaml_that_loads(penstock, problem):
     [
         (YAML.replace("column: sold", "column: sould"), "target.column: no column 'sould' in the table; near: sold"),
         (YAML.replace("sales.csv", "none.csv"), "none.csv: no such file"),
-        (YAML + "nmae: x\n", "sales.yaml:4: nmae: unknown key"),
+        (YAML + "nmae: x\n", "sales.yaml:4:1: nmae: unknown key"),
         (YAML.replace("kind: csv", "kind: cvs"), "source.kind: expected one of 'csv', 'delta', 'jsonl'"),
     ],
 )
@@ -176,7 +176,7 @@ def test_settings_of_serve_are_read_before_anything_is_served(penstock, monkeypa
     (tmp_path / "serving.yaml").write_text("limits: {header: 7}\n")
     refused = penstock("serve", tmp_path, "--config", tmp_path / "serving.yaml")
     assert (refused.returncode, len(served)) == (2, 1)
-    assert "serving.yaml:1: limits.header: unknown key" in refused.stderr
+    assert "serving.yaml:1:10: limits.header: unknown key" in refused.stderr
 
 
 CONFIG = 'model_config_list { config { name: "a" base_path: "/a" model_platform: "tensorflow" } }'

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.fingerprint import code_digest, data_digest
+from pipeline.fingerprint import code_digest, data_digest, keep_code, read_code
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,3 +53,16 @@ def test_content_counts_and_not_the_time(tmp_path):
     file.write_text("2")
     os.utime(file, (1, 1))
     assert data_digest([file]) != before
+
+
+def test_what_a_digest_stands_for_is_kept(tmp_path):
+    digest = code_digest(["models.families.wide_deep"])
+    assert read_code(tmp_path, digest) is None
+    keep_code(tmp_path)
+    code = read_code(tmp_path, digest)
+    # the packages that it lies in run when it is imported
+    assert {"models/families/wide_deep.py", "models/families/__init__.py", "models/__init__.py"} <= set(code.files)
+    assert "models/families/dcn.py" not in code.files
+    assert code.libraries["tensorflow"].startswith("2.")
+    (tmp_path / f"{digest}.json").write_text("{")
+    assert read_code(tmp_path, digest) is None

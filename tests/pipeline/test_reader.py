@@ -1,6 +1,8 @@
 """One pass over a source: what becomes of every row, good or broken."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +260,32 @@ def test_digest_is_of_the_content(tmp_path):
     same, other_order, other_quotes, other_value, other_name = digests.values()
     assert same == other_order == other_quotes
     assert len({same, other_value, other_name}) == 3
+
+
+MEASURED = """\
+import atexit, resource, sys, pipeline.cli
+unit = 1 if sys.platform == "darwin" else 1024
+atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit))
+sys.argv = ["penstock", "run", sys.argv[1]]
+pipeline.cli.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("abuse", ["a bomb", "a million columns", "many keys of JSON"])
+def test_too_much_of_anything_is_refused_in_little_memory(tmp_path, abuse):
+    if abuse == "a bomb":
+        kind, file, content = "csv", "t.csv.gz", gzip.compress(b"a,y\n" + b"1,0\n" * 60_000_000, 9)
+        told = "unpacks to more than 300 times"
+    elif abuse == "a million columns":
+        kind, file, content = "csv", "t.csv", ",".join(f"c{index}" for index in range(1_000_000)).encode()
+        told = "expected a line of at most 1,000,000 bytes"
+    else:
+        kind, file, told = "jsonl", "t.jsonl", "expected at most 10,000 keys"
+        content = ("{" + ",".join(f'"c{index}":1' for index in range(150_000)) + "}\n").encode()
+    (tmp_path / file).write_bytes(content)
+    problem = tmp_path / "t.yaml"
+    problem.write_text(f"name: t\nsource: {{kind: {kind}, files: {file}}}\ntarget: {{column: y, kind: binary}}\n")
+    done = subprocess.run([sys.executable, "-c", MEASURED, problem], capture_output=True, text=True, check=False)
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) < 1_000_000_000

@@ -1,6 +1,7 @@
 """What `penstock run` shows."""
 
 import io
+from types import SimpleNamespace
 
 from rich.console import Console
 
@@ -72,3 +73,25 @@ def test_many_names_are_told_with_their_numbers_the_largest_first():
 def test_an_answer_of_another_form_is_told_as_it_is():
     assert shown({"label": "mid", "probabilities": [0.75, 0.25]}).endswith("label mid, probabilities [0.75, 0.25] [b]")
     assert shown([0.1] * 10, 200).endswith("[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 2 more] [b]")
+
+
+def test_why_takes_what_room_there_is():
+    from pipeline.reasons import ComponentResult
+    from pipeline.render import _times
+
+    long = "its inputs evaluation, model blessing, infra blessing are new (Evaluator, InfraValidator ran)"
+    reasons = (
+        ("ExampleGen", "cached", "reused"),
+        ("Trainer", "complete", "training.epochs: 3 -> 5"),
+        ("P", "failed", long),
+    )
+    components = [ComponentResult(id=name, state=state, seconds=3.0, reason=reason) for name, state, reason in reasons]
+    console = open_console(width=80, file=io.StringIO())
+    console.print(_times(SimpleNamespace(components=components)))
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    bar = "█" * 12
+    assert lines[3:6] == [
+        "ExampleGen cached reused",
+        f"Trainer 3.0 {bar} training.epochs: 3 -> 5",
+        f"P 3.0 {bar} its inputs evaluation, model blessing, …",
+    ]

@@ -218,16 +218,16 @@ def test_origin_and_times(sources):
     origin = Origin(
         ancestors=(Ancestor(name="data", artifact=3, digest="abc" * 20, made=made, detail=EVIL),),
         timings=(
-            Timing(component="Trainer", state="complete", seconds=8),
+            Timing(component="Trainer", state="complete", seconds=8, reason="training.epochs: 3 -> 5"),
             Timing(component="Evaluator", state="failed", seconds=2),
             Timing(component="ExampleGen", state="cached", seconds=0),
         ),
     )
     view = view_origin(origin)
-    assert [(name, cell.text, cell.bar) for name, cell in view.timings] == [
-        ("Trainer", "8.0", 1.0),
-        ("Evaluator", "failed", 0.0),
-        ("ExampleGen", "cached", 0.0),
+    assert [(name, cell.text, cell.bar, why) for name, cell, why in view.timings] == [
+        ("Trainer", "8.0", 1.0, "training.epochs: 3 -> 5"),
+        ("Evaluator", "failed", 0.0, ""),
+        ("ExampleGen", "cached", 0.0, ""),
     ]
     assert (view.total, view.ancestors[0].digest) == ("10.0", "abcabcabcabc")
     text = shown(page_of(read_model(sources("binary")), origin, EVIL))

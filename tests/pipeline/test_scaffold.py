@@ -337,8 +337,13 @@ def test_refuses_to_overwrite(tmp_path):
     ("file", "name", "message"),
     [
         ("x.xlsx", None, ".tfrecords.gz, received 'x.xlsx'"),
-        ("x.csv", "a/b", "--name: expected letters, digits, '_', '.' and '-' (at most 128), received 'a/b'"),
+        (
+            "x.csv",
+            "a/b",
+            "--name: expected letters, digits, '_', '.' and '-' (at most 128) other than 'serving', received 'a/b'",
+        ),
         ("x.csv", "", "received ''"),
+        ("x.csv", "Serving", "other than 'serving', received 'Serving'"),
         ("£.csv", None, "--name: expected letters"),
         ("missing.csv", None, "missing.csv: no such file"),
     ],

@@ -50,6 +50,27 @@ def test_metadata_that_is_read_only_is_named(tmp_path, monkeypatch):
         require_writable(workspace)
 
 
+@pytest.mark.parametrize("link", ["sales", "serving/sales", "serving"])
+@pytest.mark.parametrize("target", ["elsewhere", "home/other", "home/serving/other"])
+def test_a_folder_that_leads_elsewhere_is_refused(tmp_path, link, target):
+    (tmp_path / "home/serving").mkdir(parents=True)
+    if link == "serving":
+        (tmp_path / "home/serving").rmdir()
+        target = "elsewhere"
+    (tmp_path / target).mkdir(parents=True)
+    (tmp_path / "home" / link).symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=f"expected a folder of its own, received a link to {tmp_path}/{target}"):
+        require_writable(Workspace(tmp_path / "home", "sales"))
+    assert list((tmp_path / target).iterdir()) == []
+
+
+def test_a_home_that_is_a_link_is_one_place_for_all(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "disk")
+    require_writable(Workspace(tmp_path / "home", "sales"))
+    assert (tmp_path / "disk/serving/sales").is_dir()
+
+
 ON_TMPFS = "mount -t tmpfs -o {options} none {folder} && PENSTOCK_HOME={folder} {command}"
 
 

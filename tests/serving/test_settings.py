@@ -51,8 +51,8 @@ def test_nothing_is_needed():
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("limit: {}", "serving.yaml:1: limit: unknown key"),
-        ("metrics: true\nlimits:\n  body_gb: 1", "serving.yaml:3: limits.body_gb: unknown key"),
+        ("limit: {}", "serving.yaml:1:1: limit: unknown key"),
+        ("metrics: true\nlimits:\n  body_gb: 1", "serving.yaml:3:3: limits.body_gb: unknown key"),
         ("limits: {headers: 0}", "limits.headers: expected greater than 0, received '0'"),
         ("auth: {}", "serving.yaml:1: auth: expected one of token_file and token_env"),
         ("auth: {token_file: a, token_env: B}", "auth: expected one of token_file and token_env"),

@@ -44,3 +44,20 @@ def test_a_span_is_compared_with_the_one_before_it(choose):
     assert choose("d", verdicts, span=8) == [2]
     assert choose("e", verdicts, span=7) == [3]
     assert choose("f", verdicts, span=4) == [3]
+
+
+@pytest.mark.parametrize(
+    ("now", "others", "stands_under"),
+    [
+        (verdict(4, "a"), [], 4),
+        (verdict(4, "a"), [verdict(1, "b"), verdict(2, "a", blocked=1)], 4),
+        (verdict(4, "a"), [verdict(1, "a"), verdict(3, "a")], 1),
+        (verdict(4, "a", blocked=1), [verdict(1, "a")], 4),
+    ],
+    ids=["first run", "other rows or blocked", "judged anew", "blocks now"],
+)
+def test_what_follows_stands_under_the_first_verdict_that_passed_the_rows(now, others, stands_under):
+    from pipeline.components.data_gate import PassedVerdict
+
+    found = PassedVerdict().resolve_artifacts(None, {"verdict": [now], "passed": [*others, now]})
+    assert [each.id for each in found["verdict"]] == [stands_under]
