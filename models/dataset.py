@@ -93,8 +93,8 @@ def sample(files: Sequence[Path], columns: Sequence[str], count: int) -> "pa.Rec
 
 
 def concatenate(batches: "Iterator[Columns]") -> "Columns":
-    """Return the batches' columns as whole columns."""
+    """Return the batches' columns as whole columns; a column of the batches goes when its whole one is there."""
     import numpy as np
 
-    parts = list(batches)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    parts = [dict(batch) for batch in batches]
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}

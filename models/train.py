@@ -16,6 +16,7 @@ from models.fit.guard import check_columns
 from models.fit.loop import NOWHERE, Places, Splits, fit
 from models.fit.warm_start import warm_start
 from models.items import ITEM, retriever
+from models.memory import give_back
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.preprocess import LABEL
 from models.reference import record_reference
@@ -67,6 +68,13 @@ def run_fn(arguments: "FnArgs") -> None:
     Raises:
         TrainingError: the loss became NaN, or labels are not what the target needs.
     """
+    try:
+        _train(arguments)
+    finally:
+        give_back()
+
+
+def _train(arguments: "FnArgs") -> None:
     spec = ModelSpec.model_validate_json(arguments.custom_config["spec"])
     task = read_task(arguments, spec)
     places = Places(Path(arguments.model_run_dir), _checkpoint(arguments))
