@@ -74,7 +74,12 @@ class Run(NamedTuple):
 
 
 @contextmanager
-def _open_store(workspace: Workspace) -> "Iterator[MetadataStore]":
+def open_store(workspace: Workspace) -> "Iterator[MetadataStore]":
+    """Open the problem's ML Metadata.
+
+    Raises:
+        RunError: it can't be read or written.
+    """
     from ml_metadata import MetadataStore, errors
     from ml_metadata.proto import metadata_store_pb2
 
@@ -91,7 +96,7 @@ def read_runs(workspace: Workspace, limit: int, before: str | None = None) -> li
     """Return the latest runs, newest first, or the ones just `before` the run of that id; none without any."""
     if not workspace.metadata.exists():
         return []
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         contexts = _read_contexts(store)
         start = next((index + 1 for index, context in enumerate(contexts) if context.name == before), 0)
         return [_read_run(store, context, f"{workspace.name}.") for context in contexts[start : start + limit]]
@@ -105,7 +110,7 @@ def find_run(workspace: Workspace, wanted: str) -> Run:
     """
     if not workspace.metadata.exists():
         raise InputError(f"{workspace.metadata}: expected the runs of {workspace.name}, received none")
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         contexts = _read_contexts(store)
         index = _find(wanted, [context.name for context in contexts])
         return _read_run(store, contexts[index], f"{workspace.name}.")
@@ -115,7 +120,7 @@ def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
     """Return the newest run that made the artifact of that id, or had it from the cache; None if no run did."""
     from ml_metadata.proto import metadata_store_pb2
 
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         events = store.get_events_by_artifact_ids([artifact_id])
         makers = {event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
         run_ids = {context.name for maker in makers for context in store.get_contexts_by_execution(maker)}
@@ -126,7 +131,7 @@ def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
 def read_properties(workspace: Workspace, run: Run) -> dict[str, dict[str, str]]:
     """Return what each component of a run was given as text, by its id and the property's name."""
     prefix, found = f"{workspace.name}.", dict[str, dict[str, str]]()
-    with _open_store(workspace) as store:
+    with open_store(workspace) as store:
         context = store.get_context_by_type_and_name("pipeline_run", run.run_id)
         for execution in store.get_executions_by_context(context.id):
             properties = {**execution.properties, **execution.custom_properties}

@@ -16,6 +16,7 @@ from pipeline.examples.load import Label
 from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
+from pipeline.guard import witness
 from pipeline.ingest import Request, train_rows
 from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
@@ -185,7 +186,8 @@ def _tune(plan: "Plan", workspace: Workspace, status: "Status", log: Path) -> Tu
 
 def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", log: Path) -> Run:
     status.update("starting")
-    failure = _execute(pipeline, log)
+    with witness(workspace, status.console.print):
+        failure = _execute(pipeline, log)
     runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [

@@ -33,6 +33,16 @@ class Workspace(NamedTuple):
         return self.folder / "metadata.sqlite"
 
     @property
+    def owner(self) -> Path:
+        """Locked by the process that runs the problem; tells which one that is."""
+        return self.folder / "owner"
+
+    @property
+    def journal(self) -> Path:
+        """What the runs did, a line an event: enough to tell how the last one ended."""
+        return self.folder / "journal.jsonl"
+
+    @property
     def artifacts(self) -> Path:
         """TFX's pipeline root."""
         return self.folder / "artifacts"

@@ -117,6 +117,25 @@ def write_file(file: Path, text: str) -> None:
     flush(file.parent)
 
 
+def append_line(file: Path, line: bytes) -> None:
+    """Add a line and wait until it is on the disk. One that does not fit leaves nothing.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with file.open("ab", buffering=0) as stream:
+        size = stream.tell()
+        try:
+            # a disk that gets full takes a part, and refuses the rest
+            while line:
+                line = line[stream.write(line) :]
+            os.fsync(stream.fileno())
+            flush(file.parent)
+        except OSError:
+            stream.truncate(size)
+            raise
+
+
 def flush(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
