@@ -4,12 +4,13 @@ Python calls a handler when its main thread comes back to Python, which in a tra
 file is written to at once, so a thread reads that and does what is left to do if the main thread takes too long.
 """
 
+import logging
 import os
 import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -67,9 +68,11 @@ def catch_signals(abandon: Callable[[int], None]) -> Iterator[Caught]:
 def _watch(reader: int, abandon: Callable[[int], None]) -> None:
     first = _next_signal(reader, None)
     if first:
-        with suppress(Exception):
+        try:
             if not _next_signal(reader, GRACE_S):
                 abandon(first)
+        except Exception:
+            logging.getLogger(__name__).exception("what a signal left undone, the next run does")
         os._exit(128 + first)
     os.close(reader)
 
