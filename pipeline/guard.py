@@ -22,6 +22,7 @@ from pipeline.workspace import Workspace
 from serving.store import describe_fault
 
 Tell = Callable[[str], None]
+Outcome = Literal["done", "blocked", "failed", "canceled"]
 AGAIN = "the same command goes on from there"
 
 
@@ -124,7 +125,8 @@ def _describe_place(last: Recorded) -> str:
 @contextmanager
 def _note_end(workspace: Workspace, caught: Caught, tell: Tell) -> Iterator[None]:
     """Enter into the journal how the block ended."""
-    outcome, why = "done", ""
+    outcome: Outcome = "done"
+    why = ""
     try:
         yield
     except BlockedError as error:
@@ -135,11 +137,12 @@ def _note_end(workspace: Workspace, caught: Caught, tell: Tell) -> Iterator[None
         raise
     finally:
         try:
-            if caught.number:
-                close_executions(workspace, "canceled", since=caught.at)
+            # what failed because the disk is full may be open still: TFX could not write that it failed
+            if outcome in {"canceled", "failed"}:
+                close_executions(workspace, outcome, since=caught.at)
             note(workspace.journal, "ended", outcome=outcome, why=why[:500])
         except (OSError, RunError) as error:
-            tell(f"the journal misses the end of the run, the next one looks after it: {error}")
+            tell(f"how the run ended could not be recorded; the next one looks after it: {error}")
 
 
 def _abandon(workspace: Workspace, tell: Tell, number: int) -> None:
@@ -160,7 +163,8 @@ def _recover(workspace: Workspace, tell: Tell) -> None:
         note(workspace.journal, "closed", component=component)
     if last:
         began = last.began.astimezone()
-        reused = f"; {len(last.finished)} components are reused unless something changed" if last.finished else ""
+        count = len(last.finished)
+        reused = f"; what {count} component{'s' * (count > 1)} made is reused where it is up to date" if count else ""
         tell(f"the run of {began:%H:%M} was killed {_describe_place(last)}{reused}")
     elif closed:
         tell(f"an earlier run was killed in {', '.join(closed)}")

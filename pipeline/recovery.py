@@ -6,7 +6,7 @@ TFX names the folders of an execution by its number, and records outputs in the 
 
 import shutil
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pipeline.lineage import open_store
 from pipeline.workspace import Workspace
@@ -20,10 +20,8 @@ EXECUTIONS = f"{SYSTEM}/executor_execution"
 WORKING = f"{SYSTEM}/stateful_working_dir"
 
 
-def close_executions(
-    workspace: Workspace, state: Literal["failed", "canceled"], since: datetime | None = None
-) -> list[str]:
-    """Give open executions of the problem that state, remove what they wrote, and return their components.
+def close_executions(workspace: Workspace, state: str, since: datetime | None = None) -> list[str]:
+    """Let open executions be `failed` or `canceled`, remove what they wrote, and return their components.
 
     The caller owns the problem, so that none of them is still at work. With `since` those that failed from then on are
     closed too: a signal may look like an error to a library.

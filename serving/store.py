@@ -72,17 +72,22 @@ def next_version(base: Path, used: int) -> int:
 def place(base: Path, version: int, fill: Callable[[Path], None]) -> Path:
     """Let `fill` write the folder of a version aside, wait until it is on the disk, then show it under its name."""
     staging = base / f"{STAGING}{uuid.uuid4().hex}"
+    shown = base / str(version)
     try:
         staging.mkdir()
         fill(staging)
         for path in [*staging.rglob("*"), staging]:
             flush(path)
-        staging.rename(base / str(version))
+        staging.rename(shown)
+        try:
+            flush(base)
+        except OSError:
+            shown.rename(staging)
+            raise
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    flush(base)
-    return base / str(version)
+    return shown
 
 
 def copy_files(source: Path, target: Path, names: Iterable[str], copy: Callable[[Path, Path], object]) -> None:
