@@ -80,16 +80,26 @@ def open_store(workspace: Workspace) -> "Iterator[MetadataStore]":
     Raises:
         RunError: it can't be read or written.
     """
-    from ml_metadata import MetadataStore, errors
+    from ml_metadata import errors
     from ml_metadata.proto import metadata_store_pb2
 
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(workspace.metadata)
     config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
     try:
-        yield MetadataStore(config)
+        yield _connect(config)
     except errors.StatusError as error:
         raise RunError(f"{workspace.metadata}: ML Metadata can't read it: {error}") from error
+
+
+def _connect(config: Any) -> "MetadataStore":
+    """Return the store, which needs to write as it opens; what it can't then is none of its other errors."""
+    from ml_metadata import MetadataStore, errors
+
+    try:
+        return MetadataStore(config)
+    except RuntimeError as error:
+        raise errors.InternalError(str(error)) from error
 
 
 def read_runs(workspace: Workspace, limit: int, before: str | None = None) -> list[Run]:

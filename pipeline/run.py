@@ -188,14 +188,14 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
     status.update("starting")
     with witness(workspace, status.console.print):
         failure = _execute(pipeline, log)
-    runs = read_runs(workspace, 1)
+    with name_full_disk(workspace.home):
+        if failure:
+            raise failure
+        runs = read_runs(workspace, 1)
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}
     ]
-    if failure:
-        with name_full_disk(workspace.home):
-            raise failure
     verdict = runs[0].output("DataVerdict") if runs else None
     if verdict and (judged := read_verdict(Path(verdict.uri))).is_blocked:
         raise DataBlockedError(judged)
