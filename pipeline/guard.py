@@ -45,9 +45,9 @@ def guard(workspace: Workspace, command: Literal["run", "tune"], *, wait: bool =
         try:
             _recover(workspace, tell)
             note(workspace.journal, "began", pid=os.getpid(), command=command)
+            _set_altered_aside(workspace, tell)
         except OSError as error:
             raise RunError(describe_fault(error, workspace.folder)) from error
-        _set_altered_aside(workspace, tell)
         with _note_end(workspace, caught, tell):
             yield
 

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import IO
 
@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, ValidationError
 from models.settings import Settings
 from pipeline.errors import RunError
 from pipeline.workspace import Workspace
+from serving.store import describe_fault
 
 
 class Owner(Settings):
@@ -36,23 +37,31 @@ def own(workspace: Workspace, command: str, tell: Callable[[str], None] | None =
     """Let nobody else run the problem meanwhile; with `tell` say who does, and wait, instead of raising.
 
     Raises:
-        RunError: another process runs it; names its pid and when it began.
+        RunError: another process runs it (names its pid and when it began), or the disk refuses.
     """
-    # Python's files are closed in a child as it starts another program, so that the lock is this process's alone
-    with workspace.owner.open("a+", encoding="utf-8") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            said = f"{workspace.name}: {_describe(file)} is at it"
-            if tell is None:
-                raise RunError(f"{said}; wait for its end (--wait), or stop it") from None
-            tell(f"{said}; waiting for its end")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        owner = Owner(pid=os.getpid(), started=datetime.now(UTC), command=command, host=socket.gethostname())
-        file.truncate(0)
-        file.write(owner.model_dump_json())
-        file.flush()
+            # Python's files are closed in a child as it starts another program: the lock is this process's alone
+            file = stack.enter_context(workspace.owner.open("a+", encoding="utf-8"))
+            _lock(file, workspace.name, tell)
+            owner = Owner(pid=os.getpid(), started=datetime.now(UTC), command=command, host=socket.gethostname())
+            file.truncate(0)
+            file.write(owner.model_dump_json())
+            file.flush()
+        except OSError as error:
+            raise RunError(describe_fault(error, workspace.folder)) from error
         yield
+
+
+def _lock(file: IO[str], problem: str, tell: Callable[[str], None] | None) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said = f"{problem}: {_describe(file)} is at it"
+        if tell is None:
+            raise RunError(f"{said}; wait for its end (--wait), or stop it") from None
+        tell(f"{said}; waiting for its end")
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _describe(file: IO[str]) -> str:

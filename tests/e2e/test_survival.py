@@ -113,6 +113,28 @@ def test_a_canceled_run_leaves_nothing_behind(folder, workspace, component, numb
     assert [child for child in children if Path(f"/proc/{child}").exists()] == []
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.infra.server import start_server
+with start_server(Path(sys.argv[1]), "sales") as server:
+    print(server.process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a process to another one")
+def test_the_server_of_a_killed_run_ends_with_it(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=False, timeout=60)
+    server, deadline = Path(f"/proc/{int(done.stdout)}/stat"), time.monotonic() + 20
+    while server.exists() and " Z " not in server.read_text("ascii"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert done.returncode == -signal.SIGKILL
+
+
 def test_an_altered_artifact_is_made_again(folder, workspace):
     finish(folder)
     states, err = finish(folder)

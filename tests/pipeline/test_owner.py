@@ -70,6 +70,13 @@ def test_waiting_ends_with_the_first(workspace):
     assert told[0].endswith("is at it; waiting for its end")
 
 
+def test_a_disk_that_refuses_is_named(workspace):
+    workspace.owner.mkdir()
+    told = r"sales/owner: Is a directory; [\d,]+ bytes are free in "
+    with pytest.raises(RunError, match=told), own(workspace, "run"):
+        pass
+
+
 HOLD = """
 import os, signal, subprocess, sys
 from pathlib import Path
