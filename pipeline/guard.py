@@ -100,14 +100,17 @@ def _open_screen() -> Iterator[Tell]:
 @contextmanager
 def _name_signal(workspace: Workspace, caught: Caught) -> Iterator[None]:
     """Turn whatever a signal has led to into the error that names it."""
+    cause = None
     try:
         yield
     except BaseException as error:
         if not caught.number:
             raise
-        raise CanceledError(_describe_cancel(workspace, caught.number), caught.number) from error
+        cause = error
     if caught.number:
-        raise CanceledError(_describe_cancel(workspace, caught.number), caught.number)
+        message = _describe_cancel(workspace, caught.number)
+        caught.settled = True
+        raise CanceledError(message, caught.number) from cause
 
 
 def _describe_cancel(workspace: Workspace, number: int) -> str:

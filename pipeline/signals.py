@@ -4,7 +4,6 @@ Python calls a handler when its main thread comes back to Python, which in a tra
 file is written to at once, so a thread reads that and does what is left to do if the main thread takes too long.
 """
 
-import logging
 import os
 import select
 import signal
@@ -14,8 +13,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
-GRACE_S = 3.0
-"""For the main thread to come back and end by itself."""
+GRACE_S = 2.0
+"""For the main thread to come back and end by itself, and as long again to do without it."""
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,18 +28,20 @@ class Caught:
     Attributes:
         number: its own, 0 before.
         at: when its handler was called.
+        settled: all is done but the end of the process.
     """
 
     number = 0
     at: datetime | None = None
+    settled = False
 
 
 @contextmanager
 def catch_signals(abandon: Callable[[int], None]) -> Iterator[Caught]:
     """Raise Canceled in the main thread at the first signal; the second one ends the process at once.
 
-    A process that is still there GRACE_S after the first one calls `abandon` with its number, from another thread, and
-    ends. Code that may turn Canceled into another error looks at what this yields.
+    A process that is still there GRACE_S after the first one calls `abandon` with its number, from another thread,
+    unless all is settled, and ends. Code that may turn Canceled into another error looks at what this yields.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -53,7 +54,7 @@ def catch_signals(abandon: Callable[[int], None]) -> Iterator[Caught]:
 
     previous = {number: signal.signal(number, interrupt) for number in CAUGHT}
     previous_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reader, abandon), name="signals", daemon=True).start()
+    threading.Thread(target=_watch, args=(reader, caught, abandon), name="signals", daemon=True).start()
     try:
         yield caught
     finally:
@@ -65,16 +66,17 @@ def catch_signals(abandon: Callable[[int], None]) -> Iterator[Caught]:
             os.close(writer)
 
 
-def _watch(reader: int, abandon: Callable[[int], None]) -> None:
+def _watch(reader: int, caught: Caught, abandon: Callable[[int], None]) -> None:
     first = _next_signal(reader, None)
-    if first:
-        try:
-            if not _next_signal(reader, GRACE_S):
-                abandon(first)
-        except Exception:
-            logging.getLogger(__name__).exception("what a signal left undone, the next run does")
-        os._exit(128 + first)
-    os.close(reader)
+    if not first:
+        os.close(reader)
+        return
+    if not _next_signal(reader, GRACE_S) and not caught.settled:
+        # it may wait for the main thread in its turn
+        last = threading.Thread(target=abandon, args=(first,), daemon=True)
+        last.start()
+        last.join(GRACE_S)
+    os._exit(128 + first)
 
 
 def _next_signal(reader: int, timeout_s: float | None) -> int:

@@ -58,7 +58,7 @@ def cancel(workspace: Workspace) -> None:
 
 def test_the_first_signal_cancels(workspace, capfd, monkeypatch):
     # the thread that would end this process
-    monkeypatch.setattr("pipeline.signals._watch", lambda reader, abandon: None)
+    monkeypatch.setattr("pipeline.signals._watch", lambda *_: None)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     try:
         told = "canceled by SIGTERM in Trainer; the same command goes on from there"

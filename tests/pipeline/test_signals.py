@@ -77,6 +77,12 @@ def test_a_process_that_takes_too_long_to_clean_up_ends(start):
     assert end(process) == ("Canceled 15\nabandoned 15\n", 143)
 
 
+def test_one_that_has_settled_everything_is_ended_without_more(start):
+    process = start(IN_PYTHON, after=f"caught.settled = True; {SLEEP}", grace_s=0.2)
+    process.send_signal(signal.SIGTERM)
+    assert end(process) == ("Canceled 15\n", 143)
+
+
 def test_the_second_signal_ends_it_at_once(start):
     process = start(IN_PYTHON, after=SLEEP)
     process.send_signal(signal.SIGINT)
