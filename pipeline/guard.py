@@ -44,8 +44,8 @@ def guard(workspace: Workspace, command: Literal["run", "tune"], *, wait: bool =
     ):
         try:
             _recover(workspace, tell)
-            note(workspace.journal, "began", pid=os.getpid(), command=command)
             _set_altered_aside(workspace, tell)
+            note(workspace.journal, "began", pid=os.getpid(), command=command)
         except OSError as error:
             raise RunError(describe_fault(error, workspace.folder)) from error
         with _note_end(workspace, caught, tell):
@@ -115,7 +115,7 @@ def _name_signal(workspace: Workspace, caught: Caught) -> Iterator[None]:
 
 def _describe_cancel(workspace: Workspace, number: int) -> str:
     last = last_run(read_events(workspace.journal))
-    where = f" {_describe_place(last)}" if last else ""
+    where = f" {_describe_place(last)}" if last and last.pid == os.getpid() else ""
     return f"canceled by {signal.Signals(number).name}{where}; {AGAIN}"
 
 

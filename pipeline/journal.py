@@ -42,12 +42,14 @@ class Recorded(NamedTuple):
 
     Attributes:
         began: when.
+        pid: of its process.
         running: components that started and did not finish.
         finished: components.
         outcome: how it ended; empty: it did not, or has not yet.
     """
 
     began: datetime
+    pid: int | None
     running: tuple[str, ...]
     finished: tuple[str, ...]
     outcome: str
@@ -72,10 +74,11 @@ def read_events(journal: Path) -> list[Event]:
 def last_run(events: Iterable[Event]) -> Recorded | None:
     """Return the run that began last, None if none did."""
     started: dict[str, bool] = {}
-    began, outcome = None, ""
+    began: Event | None = None
+    outcome = ""
     for each in events:
         if each.event == "began":
-            started, began, outcome = {}, each.at, ""
+            started, began, outcome = {}, each, ""
         elif each.event in {"started", "finished"}:
             started[each.component] = each.event == "finished"
         elif each.event == "ended":
@@ -83,7 +86,7 @@ def last_run(events: Iterable[Event]) -> Recorded | None:
     if began is None:
         return None
     running, finished = (tuple(name for name in started if started[name] is done) for done in (False, True))
-    return Recorded(began, running, finished, outcome)
+    return Recorded(began.at, began.pid, running, finished, outcome)
 
 
 def mend_journal(journal: Path) -> None:

@@ -33,7 +33,7 @@ def test_the_last_run_tells_where_it_is(file):
     note(file, "ended", outcome="canceled")
     assert last_run(read_events(file)).outcome == "canceled"
     note(file, "began", pid=8, command="tune")
-    assert last_run(read_events(file))[1:] == ((), (), "")
+    assert last_run(read_events(file))[1:] == (8, (), (), "")
 
 
 def test_a_torn_line_is_passed_over_and_mended(file):
