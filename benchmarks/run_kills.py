@@ -18,7 +18,7 @@ ROWS = 600
 KILLS_OF_A_MODEL = 5
 LONGER = 1.1
 """Some runs end before they are killed; those are not counted."""
-ALWAYS = {"PreviousData", "Baseline", "Pusher"}
+ALWAYS = {"PreviousData", "PassedData", "Baseline", "Pusher"}
 """Components that every run runs."""
 PROBLEM = """\
 name: sales
@@ -152,7 +152,7 @@ def look(folder: Path, models: int) -> dict[str, int]:
     pushes = [event for event in read_history(workspace.serving).events if event.action == "push"]
     outputs = [path for path in workspace.artifacts.glob("[!.]*/[!.]*/*") if path.name.isdecimal()]
     complete = [number for number, state in executions.items() if state == Execution.COMPLETE]
-    seals = Counter(path.parts[-5] for path in workspace.artifacts.glob("*/.system/executor_execution/*/seal.json"))
+    made = Counter(path.parent.name for path in workspace.seals.glob("*/*.json"))
     trained = {"Trainer", "InfraValidator", "Evaluator"}
     return {
         "unknown": len({event.version for event in pushes} - pushed)
@@ -162,7 +162,9 @@ def look(folder: Path, models: int) -> dict[str, int]:
         "faults": len(verify(workspace.serving)),
         "open": sum(state in {Execution.NEW, Execution.RUNNING} for state in executions.values()),
         "partial": sum(int(path.name) not in complete for path in outputs),
-        "run_again": sum(count - (models if name in trained else 1) for name, count in seals.items()),
+        "run_again": sum(
+            count - (models if name in trained else 1) for name, count in made.items() if name not in ALWAYS
+        ),
     }
 
 

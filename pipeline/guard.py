@@ -77,7 +77,7 @@ class _Witness(logging.Handler):
         component = record.getMessage().split()[1]
         try:
             if record.msg == FINISHED:
-                seal_outputs(self._workspace.artifacts / component)
+                seal_outputs(self._workspace, component)
             note(self._workspace.journal, "started" if record.msg == RUNNING else "finished", component=component)
         except OSError as error:
             fault = describe_fault(error, self._workspace.folder)

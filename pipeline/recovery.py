@@ -14,10 +14,9 @@ from pipeline.workspace import Workspace
 if TYPE_CHECKING:
     from ml_metadata import MetadataStore
 
-SYSTEM = ".system"
-"""TFX's own folder beside those of a component's outputs."""
-EXECUTIONS = f"{SYSTEM}/executor_execution"
-WORKING = f"{SYSTEM}/stateful_working_dir"
+EXECUTIONS = ".system/executor_execution"
+WORKING = ".system/stateful_working_dir"
+"""TFX's own folders, beside those of a component's outputs."""
 
 
 def close_executions(workspace: Workspace, state: str, since: datetime | None = None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether what a run takes from the cache is still what was written: a digest of each file, kept beside it.
+"""Whether what a run takes from the cache is still what was written: a digest of each file, kept as it was written.
 
 TFX's cache asks only whether the folder exists. A power cut may leave empty files in it, and people edit.
 """
@@ -11,11 +11,8 @@ from pydantic import ValidationError
 from models.settings import Settings
 from pipeline.fingerprint import file_digest
 from pipeline.lineage import open_store
-from pipeline.recovery import EXECUTIONS, SYSTEM
 from pipeline.workspace import Workspace
 from serving.store import write_file
-
-SEAL = "seal.json"
 
 
 class Sealed(Settings):
@@ -46,33 +43,37 @@ class Altered(NamedTuple):
     file: Path
 
 
-def seal_outputs(component: Path) -> None:
-    """Seal what was written last to the folder of a component, unless it is sealed.
+def seal_outputs(workspace: Workspace, component: str) -> None:
+    """Seal what a component wrote last, unless it is sealed.
 
     Raises:
         OSError: a file can't be read or the seal can't be written.
     """
-    execution = max(_executions(component), default=None)
-    if execution is None or _seal(component, execution).exists():
+    folder = workspace.artifacts / component
+    execution = max((int(path.name) for path in folder.glob("*/*") if path.name.isdecimal()), default=None)
+    seal = workspace.seals / component / f"{execution}.json"
+    if execution is None or seal.exists():
         return
-    files = {str(file.relative_to(component)): _describe(file) for file in _outputs(component, execution)}
-    if files:
-        write_file(_seal(component, execution), Seal(files=files).model_dump_json())
+    files = {str(file.relative_to(folder)): _describe(file) for file in _outputs(folder, execution)}
+    seal.parent.mkdir(parents=True, exist_ok=True)
+    write_file(seal, Seal(files=files).model_dump_json())
 
 
 def find_altered(workspace: Workspace) -> list[Altered]:
     """Return the executions whose outputs differ from their seals.
 
     The last of each component, the one that an unchanged run takes, is read in full; of the others size and time of
-    each file are compared. A folder that is gone is no fault: TFX sees that itself.
+    each file are compared. A folder that is gone is no fault, TFX sees that itself; a seal without any is removed.
     """
     found = []
-    for component in sorted(workspace.artifacts.glob("*")):
-        executions = sorted(number for number in _executions(component) if _seal(component, number).exists())
-        for number in executions:
-            file = _find_difference(component, number, whole=number == executions[-1])
-            if file:
-                found.append(Altered(component.name, number, file))
+    for folder in sorted(workspace.seals.glob("*")):
+        seals = sorted(folder.glob("*.json"), key=lambda seal: int(seal.stem))
+        for seal in seals:
+            component = workspace.artifacts / folder.name
+            if not any(component.glob(f"*/{seal.stem}")):
+                seal.unlink()
+            elif file := _find_difference(component, seal, whole=seal is seals[-1]):
+                found.append(Altered(folder.name, int(seal.stem), file))
     return found
 
 
@@ -91,20 +92,11 @@ def forget(workspace: Workspace, altered: list[Altered]) -> None:
             each.state = Artifact.MARKED_FOR_DELETION
         store.put_artifacts(artifacts)
     for execution in altered:
-        _seal(workspace.artifacts / execution.component, execution.execution).unlink()
-
-
-def _executions(component: Path) -> list[int]:
-    return [int(path.name) for path in component.glob(f"{EXECUTIONS}/*") if path.name.isdecimal()]
-
-
-def _seal(component: Path, execution: int) -> Path:
-    return component / EXECUTIONS / str(execution) / SEAL
+        (workspace.seals / execution.component / f"{execution.execution}.json").unlink()
 
 
 def _outputs(component: Path, execution: int) -> list[Path]:
-    folders = [path for path in component.glob(f"*/{execution}") if path.parent.name != SYSTEM]
-    return sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+    return sorted(file for path in component.glob(f"*/{execution}") for file in path.rglob("*") if file.is_file())
 
 
 def _describe(file: Path) -> Sealed:
@@ -112,13 +104,13 @@ def _describe(file: Path) -> Sealed:
     return Sealed(size=stat.st_size, modified_ns=stat.st_mtime_ns, digest=file_digest(file))
 
 
-def _find_difference(component: Path, execution: int, *, whole: bool) -> Path | None:
+def _find_difference(component: Path, seal: Path, *, whole: bool) -> Path | None:
     """Return the first file that is missing, not from the execution, or altered."""
     try:
-        sealed = Seal.model_validate_json(_seal(component, execution).read_bytes()).files
+        sealed = Seal.model_validate_json(seal.read_bytes()).files
     except ValidationError:
-        return _seal(component, execution)
-    there = {str(file.relative_to(component)) for file in _outputs(component, execution)}
+        return seal
+    there = {str(file.relative_to(component)) for file in _outputs(component, int(seal.stem))}
     expected = {name for name in sealed if component.joinpath(*Path(name).parts[:2]).exists()}
     for name in sorted(there | expected):
         if name not in there or name not in sealed or _differs(component / name, sealed[name], whole=whole):

@@ -48,6 +48,11 @@ class Workspace(NamedTuple):
         return self.folder / "artifacts"
 
     @property
+    def seals(self) -> Path:
+        """Digests of what components wrote, a file an execution."""
+        return self.folder / "seals"
+
+    @property
     def logs(self) -> Path:
         """One log file a run."""
         return self.folder / "logs"

@@ -13,7 +13,6 @@ from pipeline.console import FINISHED, RUNNING
 from pipeline.errors import BlockedError, CanceledError, InputError, RunError
 from pipeline.guard import guard, witness
 from pipeline.journal import last_run, note, read_events
-from pipeline.seals import SEAL
 from pipeline.workspace import Workspace
 
 
@@ -116,10 +115,8 @@ def test_components_are_noted_and_sealed_as_they_finish(workspace):
         output = workspace.artifacts / "Trainer/model/3/weights"
         output.parent.mkdir(parents=True)
         output.write_text("1")
-        seal = workspace.artifacts / "Trainer/.system/executor_execution/3" / SEAL
-        seal.parent.mkdir(parents=True)
         log(FINISHED, "Trainer")
-        assert seal.exists()
+        assert (workspace.seals / "Trainer/3.json").exists()
         log(RUNNING, "Evaluator")
     log(RUNNING, "Pusher")
     note(workspace.journal, "began")

@@ -6,7 +6,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline.seals import SEAL, find_altered, forget, seal_outputs
+from pipeline.seals import find_altered, forget, seal_outputs
 from pipeline.workspace import Workspace
 
 
@@ -18,13 +18,12 @@ def workspace(tmp_path) -> Workspace:
 def write(workspace: Workspace, execution: int, *, seal: bool = True) -> None:
     """Write the outputs of a Trainer."""
     component = workspace.artifacts / "Trainer"
-    (component / ".system/executor_execution" / str(execution)).mkdir(parents=True)
     for name in ("model/{}/variables/weights", "model/{}/saved_model.pb", "model_run/{}/log"):
         file = component / name.format(execution)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{name} of {execution}")
     if seal:
-        seal_outputs(component)
+        seal_outputs(workspace, "Trainer")
 
 
 def alter(workspace: Workspace, name: str, text: str | None) -> None:
@@ -77,25 +76,26 @@ def test_a_folder_that_was_removed_is_no_fault(workspace):
         file.rmdir() if file.is_dir() else file.unlink()
     (workspace.artifacts / "Trainer/model/3").rmdir()
     assert find_altered(workspace) == []
+    assert (workspace.seals / "Trainer/3.json").exists()
+    (workspace.artifacts / "Trainer/model_run/3/log").unlink()
+    (workspace.artifacts / "Trainer/model_run/3").rmdir()
+    assert find_altered(workspace) == []
+    assert not (workspace.seals / "Trainer/3.json").exists()
 
 
 def test_a_seal_is_written_once_and_only_for_outputs(workspace):
-    component = workspace.artifacts / "Trainer"
     write(workspace, 3)
-    (component / "model/3/saved_model.pb").write_text("altered meanwhile")
-    seal_outputs(component)
+    (workspace.artifacts / "Trainer/model/3/saved_model.pb").write_text("altered meanwhile")
+    seal_outputs(workspace, "Trainer")
     assert len(find_altered(workspace)) == 1
-    # one that failed leaves no outputs
-    (component / ".system/executor_execution/12").mkdir()
-    seal_outputs(component)
-    assert [path.parent.name for path in component.rglob(SEAL)] == ["3"]
-    seal_outputs(workspace.artifacts / "Resolver")
+    seal_outputs(workspace, "Resolver")
     assert not (workspace.artifacts / "Resolver").exists()
+    assert [path.name for path in workspace.seals.rglob("*.json")] == ["3.json"]
 
 
 def test_an_unreadable_seal_counts_as_altered(workspace):
     write(workspace, 3)
-    seal = workspace.artifacts / "Trainer/.system/executor_execution/3" / SEAL
+    seal = workspace.seals / "Trainer/3.json"
     seal.write_text("{")
     assert [found.file for found in find_altered(workspace)] == [seal]
 
