@@ -129,7 +129,7 @@ def describe(folder: Path) -> str:
     from pipeline.journal import last_run, read_events
 
     last = last_run(read_events(folder / ".penstock/sales/journal.jsonl"))
-    return last.running[0] if last and last.running else "elsewhere"
+    return last.running[0] if last and last.running else "no component"
 
 
 def look(folder: Path, models: int) -> dict[str, int]:
