@@ -1,13 +1,14 @@
 """The command line: parse, load, call, print, exit code. TensorFlow is imported only by the commands that need it.
 
-Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate.
+Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate, 130 and 143 canceled
+(Ctrl-C, SIGTERM).
 """
 
 import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -28,11 +29,12 @@ from pipeline.why_command import why
 if TYPE_CHECKING:
     from pipeline.gate.verdict import DataBlockedError
     from pipeline.problem import LoadedProblem
+    from pipeline.results import RunResult
     from pipeline.workspace import Workspace
 
 app = typer.Typer(
     help="A table in, a validated and served deep-learning model out.",
-    epilog="Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate.",
+    epilog="Exit codes: 0 done, 1 findings or a failed run, 2 bad input, 3 blocked by a gate, 130 canceled.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -185,32 +187,20 @@ def run(
         list[str] | None, typer.Option(help="Accept this finding of the data gate in this data: drift:temp, rows, ...")
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline: ingest, validate, judge the data, transform, train, evaluate, push."""
-    from pipeline.acceptance import remember
-    from pipeline.console import capture_output
     from pipeline.gate.verdict import DataBlockedError
-    from pipeline.metadata.file import require_good
-    from pipeline.preflight import prepare
-    from pipeline.run import fetch as fetch_data
-    from pipeline.run import run as run_problem
+    from pipeline.guard import guard
     from pipeline.workspace import require_writable
 
     loaded, workspace = _load(problem)
     loaded = loaded.with_fold(fold)
     require_writable(workspace)
-    require_good(workspace, lambda message: typer.echo(message, err=True))
-    fetch_data(loaded)
-    log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
     try:
-        with capture_output(log, verbose=verbose) as screen:
-            imports.import_ahead()
-            prepared = prepare(loaded, workspace, span)
-            prepared = prepared._replace(accepted=remember(workspace, prepared.stages, accept or ()))
-            result = run_problem(loaded, prepared, workspace, screen, log)
-            asked = _ask(loaded, prepared.columns, workspace, ask) if ask and result.pushed else None
-            report = _report(loaded, workspace)
+        with guard(workspace, "run", wait=wait):
+            result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose))
     except DataBlockedError as error:
         _explain(loaded, workspace, error, as_json=as_json)
         raise
@@ -227,6 +217,34 @@ def run(
         _print(render_result(result, problem, report))
     if not result.blessed:
         raise BlockedError("blocked: " + "; ".join(result.refusals))
+
+
+class _Options(NamedTuple):
+    """What `penstock run` is asked for beside the problem."""
+
+    ask: int
+    span: str | None
+    accept: list[str]
+    verbose: bool
+
+
+def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> "tuple[RunResult, Any, Path | None]":
+    """Return what the run came to, what the pushed model answered, and the report's file."""
+    from pipeline.acceptance import remember
+    from pipeline.console import capture_output
+    from pipeline.preflight import prepare
+    from pipeline.run import fetch as fetch_data
+    from pipeline.run import run as run_problem
+
+    fetch_data(loaded)
+    log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
+    with capture_output(log, verbose=options.verbose) as screen:
+        imports.import_ahead()
+        prepared = prepare(loaded, workspace, options.span)
+        prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept))
+        result = run_problem(loaded, prepared, workspace, screen, log)
+        asked = _ask(loaded, prepared.columns, workspace, options.ask) if options.ask and result.pushed else None
+        return result, asked, _report(loaded, workspace)
 
 
 def _explain(loaded: "LoadedProblem", workspace: "Workspace", error: "DataBlockedError", *, as_json: bool) -> None:

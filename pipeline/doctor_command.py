@@ -60,14 +60,15 @@ def _open(problem: Path) -> "Workspace":
 def _mend(workspace: "Workspace | None", *, upgrade_metadata: bool) -> None:
     """Upgrade the metadata, or go back to its copy."""
     from pipeline.errors import InputError
-    from pipeline.garbage import find_garbage, no_run, remove
+    from pipeline.garbage import find_garbage, remove
     from pipeline.metadata.connection import place
     from pipeline.metadata.file import restore
     from pipeline.metadata.upgrade import upgrade
+    from pipeline.owner import own
 
     if workspace is None:
         raise InputError("PROBLEM: expected the problem whose metadata is meant, received none")
-    with no_run(workspace):
+    with own(workspace, "doctor"):
         if not upgrade_metadata:
             aside = restore(workspace)
             # the next executions get the numbers, and so the folders, of those that the copy does not know

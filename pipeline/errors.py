@@ -3,6 +3,7 @@
 PenstockError
  |-- InputError     exit 2: the YAML, a file or the data is not what it must be
  |-- BlockedError   exit 3: a gate said no
+ |-- CanceledError  exit 130 or 143: Ctrl-C or SIGTERM
  '-- RunError       exit 1: a component failed
 """
 
@@ -35,6 +36,14 @@ class BlockedError(PenstockError):
     """A gate refused: nothing was pushed."""
 
     exit_code = 3
+
+
+class CanceledError(PenstockError):
+    """A signal ended it; the exit code is the one that shells know: 128 and the signal's number."""
+
+    def __init__(self, message: str, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(message)
 
 
 class RunError(PenstockError):

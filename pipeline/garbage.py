@@ -1,15 +1,12 @@
 """What nobody needs any more of a problem's workspace, and its removal. The serving folder is never touched."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.settings import Settings
-from pipeline.errors import RunError
 from pipeline.metadata.connection import open_store
 from pipeline.metadata.file import keep_copy, require_good
 from pipeline.workspace import Workspace
@@ -92,39 +89,6 @@ def remove(workspace: Workspace, items: list[Item]) -> None:
             item.path.unlink(missing_ok=True)
     # else an older copy that is restored tells of artifacts that are gone
     keep_copy(workspace)
-
-
-@contextmanager
-def no_run(workspace: Workspace) -> Iterator[None]:
-    """Refuse while a run is going, and let none begin meanwhile.
-
-    Raises:
-        RunError: a run is going.
-    """
-    with _owner(workspace).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise RunError(f"{workspace.name}: expected no run, received one that is going: {file.read()}") from None
-        yield
-
-
-def is_running(workspace: Workspace) -> bool:
-    """Return whether a run is going."""
-    if not _owner(workspace).exists():
-        return False
-    with _owner(workspace).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _owner(workspace: Workspace) -> Path:
-    """Return the file that a run locks for its whole time."""
-    return workspace.folder / "owner"
 
 
 def _read_known(store: "MetadataStore", workspace: Workspace, keep_runs: int) -> _Known:

@@ -24,12 +24,13 @@ def gc(
     """List artifacts, logs and intermediate results that nothing needs any more; with --yes remove them."""
     import orjson
 
-    from pipeline.garbage import find_garbage, no_run, remove
+    from pipeline.garbage import find_garbage, remove
+    from pipeline.owner import own
     from pipeline.render import open_console
 
     listed: dict[str, list[Item]] = {}
     for workspace in _find_workspaces(problems or []):
-        with no_run(workspace):
+        with own(workspace, "gc"):
             found = find_garbage(workspace, keep_runs)
             if yes:
                 remove(workspace, found)

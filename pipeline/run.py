@@ -16,6 +16,7 @@ from pipeline.examples.load import Label
 from pipeline.fetch import fetch_files
 from pipeline.fingerprint import code_digest, file_digest, keep_code, lock_digest
 from pipeline.gate.verdict import DataBlockedError, read_verdict
+from pipeline.guard import witness
 from pipeline.ingest import Request, train_rows
 from pipeline.judging import column_of
 from pipeline.lineage import Run, read_runs
@@ -193,18 +194,18 @@ def _run_pipeline(pipeline: "Pipeline", workspace: Workspace, status: "Status", 
     status.update("starting")
     with name_full_disk(workspace.home):
         keep_code(workspace.code)
-    before = [run.run_id for run in read_runs(workspace, 1)]
-    with watch_holder(metadata_file(workspace), status.console.file):
+        before = [run.run_id for run in read_runs(workspace, 1)]
+    with watch_holder(metadata_file(workspace), status.console.file), witness(workspace, status.console.print):
         failure = _execute(pipeline, log)
-    # a run that ML Metadata has nothing of must not pass for the one before
-    runs = [run for run in read_runs(workspace, 1) if run.run_id not in before]
+    with name_full_disk(workspace.home):
+        if failure:
+            raise failure
+        # a run that ML Metadata has nothing of must not pass for the one before
+        runs = [run for run in read_runs(workspace, 1) if run.run_id not in before]
     states = {found.component: found.state for found in runs[0].executions} if runs else {}
     broken = [
         name for name in (node.id for node in pipeline.components) if states.get(name) not in {"complete", "cached"}
     ]
-    if failure:
-        with name_full_disk(workspace.home):
-            raise failure
     verdict = runs[0].output("DataVerdict") if runs else None
     if verdict and (judged := read_verdict(Path(verdict.uri))).is_blocked:
         raise DataBlockedError(judged)

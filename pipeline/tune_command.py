@@ -19,13 +19,14 @@ BAR = 24
 def tune(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
     opened: Annotated[bool, typer.Option("--open", help="Open the page with the trials in the browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
     from pipeline.console import capture_output
+    from pipeline.guard import guard
     from pipeline.imports import import_ahead
-    from pipeline.metadata.file import require_good
     from pipeline.preflight import prepare
     from pipeline.problem import load_problem
     from pipeline.render import open_console, relative
@@ -38,13 +39,13 @@ def tune(
     loaded = load_problem(problem)
     workspace = open_workspace(loaded.root, loaded.problem.name)
     require_writable(workspace)
-    require_good(workspace, lambda message: typer.echo(message, err=True))
-    fetch(loaded)
-    log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
-    with capture_output(log, verbose=verbose) as screen:
-        import_ahead()
-        prepared = prepare(loaded, workspace)
-        tuned = tune_problem(loaded, prepared, workspace, screen, log)
+    with guard(workspace, "tune", wait=wait):
+        fetch(loaded)
+        log = workspace.logs / f"{datetime.now():%Y%m%d-%H%M%S}.log"
+        with capture_output(log, verbose=verbose) as screen:
+            import_ahead()
+            prepared = prepare(loaded, workspace)
+            tuned = tune_problem(loaded, prepared, workspace, screen, log)
     page = write_page(tuned, loaded.problem, workspace.reports / "tuning.html")
     if as_json:
         typer.echo(json.dumps({**tuned.model_dump(mode="json"), "page": str(page)}, indent=2))

@@ -34,9 +34,24 @@ class Workspace(NamedTuple):
         return self.folder / "metadata.sqlite"
 
     @property
+    def owner(self) -> Path:
+        """Locked by the process that runs the problem; tells which one that is."""
+        return self.folder / "owner"
+
+    @property
+    def journal(self) -> Path:
+        """What the runs did, a line an event: enough to tell how the last one ended."""
+        return self.folder / "journal.jsonl"
+
+    @property
     def artifacts(self) -> Path:
         """TFX's pipeline root."""
         return self.folder / "artifacts"
+
+    @property
+    def seals(self) -> Path:
+        """Digests of what components wrote, a file an execution."""
+        return self.folder / "seals"
 
     @property
     def logs(self) -> Path:

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from pydantic import AwareDatetime, ValidationError
 
 from serving.manifest import Fault, Lineage, Record
-from serving.store import flush
+from serving.store import append_line
 
 FILE = ".history.jsonl"
 _SEAL = re.compile(rb',"hash":"([0-9a-f]{64})"}')
@@ -107,17 +107,7 @@ def append_event(base: Path, event: Event) -> None:
     text = event.model_dump_json(exclude_defaults=True)
     body = f'{text[:-1]},"previous":"{previous}"}}'.encode()
     line = body[:-1] + f',"hash":"{hashlib.sha256(body).hexdigest()}"}}\n'.encode()
-    with (base / FILE).open("ab", buffering=0) as file:
-        size = file.tell()
-        try:
-            # a disk that gets full takes a part, and refuses the rest
-            while line:
-                line = line[file.write(line) :]
-            os.fsync(file.fileno())
-            flush(base)
-        except OSError:
-            file.truncate(size)
-            raise
+    append_line(base / FILE, line)
 
 
 def mend_history(base: Path) -> None:

@@ -6,6 +6,7 @@ was pushed is pushed twice or forgotten (300 kills at random moments: benchmarks
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from serving.bookkeeping import prune, recover, show
 from serving.history import Event, whoami
 from serving.manifest import Lineage, Manifest, Parity, digest_files, digest_model, is_intact
-from serving.store import change, copy_files, find_versions, next_version
+from serving.store import change, copy_files, describe_fault, find_versions, next_version
 
 
 class Candidate(NamedTuple):
@@ -85,7 +86,11 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
             parity=candidate.parity,
             who=whoami(),
         )
-        prune(base, show(base, manifest, lambda staging: _write(candidate, files, staging)), keep)
+        standing = show(base, manifest, lambda staging: _write(candidate, files, staging))
+        try:
+            prune(base, standing, keep)
+        except OSError as error:  # the model is served all the same
+            logging.getLogger(__name__).warning("left for the next push to remove: %s", describe_fault(error, base))
     return Pushed(base / str(manifest.version), manifest.version, fresh=True)
 
 

@@ -72,17 +72,22 @@ def next_version(base: Path, used: int) -> int:
 def place(base: Path, version: int, fill: Callable[[Path], None]) -> Path:
     """Let `fill` write the folder of a version aside, wait until it is on the disk, then show it under its name."""
     staging = base / f"{STAGING}{uuid.uuid4().hex}"
+    shown = base / str(version)
     try:
         staging.mkdir()
         fill(staging)
         for path in [*staging.rglob("*"), staging]:
             flush(path)
-        staging.rename(base / str(version))
+        staging.rename(shown)
+        try:
+            flush(base)
+        except OSError:
+            shown.rename(staging)
+            raise
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    flush(base)
-    return base / str(version)
+    return shown
 
 
 def copy_files(source: Path, target: Path, names: Iterable[str], copy: Callable[[Path, Path], object]) -> None:
@@ -115,6 +120,25 @@ def write_file(file: Path, text: str) -> None:
     flush(part)
     part.replace(file)
     flush(file.parent)
+
+
+def append_line(file: Path, line: bytes) -> None:
+    """Add a line and wait until it is on the disk. One that does not fit leaves nothing.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with file.open("ab", buffering=0) as stream:
+        size = stream.tell()
+        try:
+            # a disk that gets full takes a part, and refuses the rest
+            while line:
+                line = line[stream.write(line) :]
+            os.fsync(stream.fileno())
+            flush(file.parent)
+        except OSError:
+            stream.truncate(size)
+            raise
 
 
 def flush(path: Path) -> None:

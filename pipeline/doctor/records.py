@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from pipeline.doctor.finding import Finding
 from pipeline.errors import PenstockError
-from pipeline.garbage import find_garbage, is_running
+from pipeline.garbage import find_garbage
 from pipeline.metadata.connection import has_metadata, metadata_file, open_store, place
 from pipeline.metadata.file import backup_of, look
 from pipeline.metadata.holder import describe_holder
+from pipeline.owner import is_owned
 from pipeline.workspace import Workspace
 from serving.audit import verify
 from serving.store import find_versions
@@ -45,10 +46,10 @@ def _metadata(workspace: Workspace) -> Iterator[Finding]:
         says += "; no copy yet"
     yield Finding(check="metadata", level="ok", says=says)
     running = [each for each in executions if each.last_known_state == RUNNING]
-    if running and not is_running(workspace):
+    if running and not is_owned(workspace):
         says = f"{len(running)} executions of a run that is dead"
         yield Finding(check="runs", level="warning", says=says, advice="the next `penstock run` closes them")
-    if orphans and not is_running(workspace):
+    if orphans and not is_owned(workspace):
         total = sum(item.size for item in orphans)
         says = f"{total:,} bytes of components that did not complete, in {len(orphans)} places"
         yield Finding(check="artifacts", level="warning", says=says, advice="`penstock gc` lists and removes them")

@@ -24,6 +24,8 @@ LOAD_TIMEOUT_S = 120.0
 POLL_S = 0.05
 LOG_CHARACTERS = 500
 ANY_PORT = ("127.0.0.1", 0)
+BOUND = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Lets Linux kill the process as soon as the one that started it ends, even by kill -9; then it is the server."""
 
 
 class UnservableError(Exception):
@@ -65,6 +67,8 @@ def start_server(base: Path, name: str, binary: str | None = None) -> Iterator[S
     with TemporaryDirectory(prefix="penstock-server-") as folder:
         log = Path(folder, "log")
         command, url, grpc = _binary_command(binary, base, name) if binary else (_command(base, name), "", "")
+        if sys.platform == "linux":
+            command = [sys.executable, "-ISc", BOUND, *map(str, command)]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0" if binary else "2"}
         with (
             log.open("w") as stream,

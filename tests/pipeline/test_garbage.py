@@ -1,6 +1,5 @@
 """What `penstock gc` removes: of five runs, of killed components, of old logs; and what it never touches."""
 
-import fcntl
 import json
 import os
 from datetime import UTC, datetime
@@ -14,9 +13,10 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.doctor.records import examine_records
 from pipeline.errors import InputError, RunError
-from pipeline.garbage import find_garbage, is_running, no_run, remove
+from pipeline.garbage import find_garbage, remove
 from pipeline.metadata.connection import open_store
 from pipeline.metadata.file import keep_copy
+from pipeline.owner import own
 from pipeline.workspace import Workspace
 from serving.history import Event, append_event
 
@@ -160,16 +160,13 @@ def test_nothing_goes_without_the_runs_that_made_it(workspace):
         find_garbage(workspace, 1)
 
 
-def test_it_refuses_while_a_run_is_going(workspace):
-    assert not is_running(workspace)
-    with (workspace.folder / "owner").open("w+") as owner:
-        owner.write('{"pid": 1234}')
-        owner.flush()
-        fcntl.flock(owner, fcntl.LOCK_EX)
-        assert is_running(workspace)
-        with pytest.raises(RunError, match="expected no run, received one that is going: .*1234"), no_run(workspace):
-            pass
-    assert not is_running(workspace)
+def test_it_refuses_while_a_run_is_going(workspace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with own(workspace, "run"):
+        refused = CliRunner().invoke(app, ["gc", "--yes"])
+    assert isinstance(refused.exception, RunError)
+    assert "(`penstock run` since" in str(refused.exception)
+    assert (workspace.artifacts / "Trainer/model/3").exists()
 
 
 def test_the_command_lists_and_removes_only_if_told(workspace, tmp_path, monkeypatch):
@@ -190,7 +187,7 @@ def test_the_doctor_tells_of_a_dead_run_and_what_it_left(workspace):
     assert found["metadata"].says.startswith(f"{workspace.metadata} is whole; {3 * RUNS + 1} executions")
     assert (found["runs"].level, found["runs"].says) == ("warning", "1 executions of a run that is dead")
     assert found["artifacts"].says == "14 bytes of components that did not complete, in 3 places"
-    with no_run(workspace):  # while a run is going nobody can tell
+    with own(workspace, "run"):  # while a run is going nobody can tell
         assert {"runs", "artifacts"} & {each.check for each in examine_records(workspace)} == set()
 
 

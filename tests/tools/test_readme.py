@@ -44,6 +44,13 @@ def test_the_page_of_the_data_gate_is_measured_and_complete(tmp_path):
     assert load_problem(tmp_path / "my.yaml").problem.data_gate.limits["rows"] == {"train": 1000}
 
 
+def test_the_page_of_killed_runs_is_measured():
+    text = (ROOT / "docs/survival.md").read_text("utf-8")
+    (body,) = re.findall(r"<!-- run_kills -->\n(.*?)<!-- /run_kills -->", text, re.DOTALL)
+    assert "| runs killed | 150 |" in body
+    assert body.count(" | 0 |") == 7
+
+
 def test_the_page_of_pushed_versions_is_measured_and_its_commands_exist(tmp_path):
     from pipeline.models_commands import app
     from pipeline.problem import load_problem
