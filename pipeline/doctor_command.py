@@ -88,12 +88,13 @@ def _mend(workspace: "Workspace | None", *, upgrade_metadata: bool) -> None:
 def _render(found: "list[Finding]") -> "Group":
     """Return a line a check, and below it what to do."""
     from rich.console import Group
+    from rich.table import Table
     from rich.text import Text
 
-    lines = []
+    lines = Table.grid(padding=(0, 1))
     for each in found:
         mark, color = MARKS[each.level]
-        line = Text.assemble((f"{mark} ", color), (f"{each.check:<10}", "bold"), f" {each.says}")
-        lines.append(line.append(f"\n{'':13}→ {each.advice}", style=color) if each.advice else line)
+        says = Text.assemble(each.says, (f"\n→ {each.advice}" if each.advice else "", color))
+        lines.add_row(Text(mark, color), Text(each.check, "bold"), says)
     errors, warnings = (sum(each.level == level for each in found) for level in ("error", "warning"))
-    return Group(*lines, Text(f"\nerrors {errors}, warnings {warnings}"))
+    return Group(lines, Text(f"\nerrors {errors}, warnings {warnings}"))

@@ -58,10 +58,12 @@ def _find_workspaces(problems: list[Path]) -> "list[Workspace]":
     return [workspace for workspace in chosen if workspace.folder.is_dir()]
 
 
-def _render(workspace: "Workspace", found: "list[Item]", verb: str) -> "Table":
+def _render(workspace: "Workspace", found: "list[Item]", verb: str) -> "Table | str":
     """Return what was found, a line for each kind of thing."""
     from pipeline.render import table
 
+    if not found:
+        return f"{workspace.name}: nothing {verb}"
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in found:
         groups[str(item.path.parent.relative_to(workspace.folder)), item.why].append(item)
