@@ -7,6 +7,7 @@ the metrics.
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,21 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
         threshold = _threshold(request, files)
         names = metric_names(request.spec.inputs.target, request.evaluation)
         settings = metric_settings(request.spec.inputs.target, request.evaluation, threshold)
-        PROGRESS.info("judging by slice")
-        with self._make_beam_pipeline() as pipeline:
-            analyze(pipeline, files, list(models), build_eval_config(names, settings, request.slices, list(models)))
-        PROGRESS.info("resampling")
-        blessing = _judge(request, files[0], threshold if "threshold" in settings else None, settings)
-        (output / BLESSING_FILE).write_text(blessing.model_dump_json(indent=1), "utf-8")
-        PROGRESS.info("shuffling features")
         examples = Path(artifact_utils.get_split_uri(input_dict["examples"], request.split))
-        write_importance(examples, models[CANDIDATE], request.spec.inputs, settings, output)
+
+        def judge_by_resamples() -> Blessing:
+            blessing = _judge(request, files[0], threshold if "threshold" in settings else None, settings)
+            (output / BLESSING_FILE).write_text(blessing.model_dump_json(indent=1), "utf-8")
+            write_importance(examples, models[CANDIDATE], request.spec.inputs, settings, output)
+            return blessing
+
+        PROGRESS.info("judging by slice, resampling")
+        # NumPy and TensorFlow leave the interpreter to Beam while they work
+        with ThreadPoolExecutor(1) as pool:
+            judging = pool.submit(judge_by_resamples)
+            with self._make_beam_pipeline() as pipeline:
+                analyze(pipeline, files, list(models), build_eval_config(names, settings, request.slices, list(models)))
+            blessing = judging.result()
         _bless(output_dict["blessing"][0], input_dict["model"][0], blessed=blessing.blessed)
 
 
