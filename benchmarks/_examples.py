@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import _packages_first  # noqa: F401
+
 import pipeline.graph  # noqa: F401  what plan_run imports late must not count
 from models.spec import ModelSpec
 from pipeline.ingest import write_examples
