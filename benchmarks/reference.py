@@ -1,7 +1,7 @@
 """How good a model of the problem can be: scikit-learn's gradient-boosted trees on the same rows and features.
 
 The trees learn from the train split of the pipeline's own examples; the number of trees is the best on the eval split;
-AUC is that of the split which the pipeline is judged on. For problems with a binary label.
+the metric is that of the split which the pipeline is judged on. For problems with a binary label.
 """
 
 import json
@@ -23,6 +23,7 @@ CATEGORIES = 254
 """Most values of a category that the trees tell apart: one id less than scikit-learn's bins."""
 TREES = 400
 DAY_S = 86_400
+NAMES = {"auc": "AUC", "pr_auc": "PR-AUC"}
 
 Array = np.ndarray[Any, Any]
 Columns = dict[str, Array]
@@ -32,6 +33,7 @@ def main() -> None:
     """Train, measure and print."""
     parser = arguments(__doc__)
     parser.add_argument("--run", type=Path, help="output of `penstock run --json` on the same rows, to compare with")
+    parser.add_argument("--metric", default="auc", choices=["auc", "pr_auc"], help="what counts")
     parser.add_argument("--alone", default="dep_delay", help="a column whose bare value is compared too")
     options = parser.parse_args()
     run = json.loads(options.run.read_text("utf-8")) if options.run else None
@@ -41,9 +43,9 @@ def main() -> None:
         splits = {split: read(folder, split, spec) for split in rows}
     if run and run["rows"] != rows:
         sys.exit(f"--run: expected a run over the same rows {rows}, received {run['rows']}")
-    found = {"rows": rows, **measure(spec, splits, options.alone)}
+    found = {"rows": rows, **measure(spec, splits, options.alone, options.metric)}
     if run:
-        found["pipeline"] = run["metrics"][0]["values"]["auc"]
+        found["pipeline"] = run["metrics"][0]["values"][options.metric]
     report(found, render(found), as_json=options.json)
 
 
@@ -52,11 +54,12 @@ def read(folder: Path, split: str, spec: ModelSpec) -> Columns:
     return concatenate(dense_batches(parquet(folder, split), spec.inputs.types, spec.inputs.lengths))
 
 
-def measure(spec: ModelSpec, splits: dict[str, Columns], bare: str) -> dict[str, Any]:
-    """Return AUC of the trees and of one column alone on the last split."""
+def measure(spec: ModelSpec, splits: dict[str, Columns], bare: str, metric: str) -> dict[str, Any]:
+    """Return the metric of the trees and of one column alone on the last split."""
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import average_precision_score, roc_auc_score
 
+    score = {"auc": roc_auc_score, "pr_auc": average_precision_score}[metric]
     judged = list(splits)[-1]
     labels = {split: columns[spec.inputs.target.column] for split, columns in splits.items()}
     vocabularies = learn_vocabularies(spec, splits["train"])
@@ -71,15 +74,15 @@ def measure(spec: ModelSpec, splits: dict[str, Columns], bare: str) -> dict[str,
     )
     trees.fit(stack(tables["train"]), labels["train"])
     seconds = time.perf_counter() - began
-    curve = [roc_auc_score(labels["eval"], found[:, 1]) for found in trees.staged_predict_proba(stack(tables["eval"]))]
+    curve = [score(labels["eval"], found[:, 1]) for found in trees.staged_predict_proba(stack(tables["eval"]))]
     best = int(np.argmax(curve)) + 1
     for count, found in enumerate(trees.staged_predict_proba(stack(tables[judged])), 1):
         if count == best:
-            auc = roc_auc_score(labels[judged], found[:, 1])
-    result = {"split": judged, "auc": auc, "trees": best, "seconds": seconds}
+            value = score(labels[judged], found[:, 1])
+    result = {"split": judged, "metric": metric, "value": value, "trees": best, "seconds": seconds}
     if bare in tables[judged]:
-        value = np.nan_to_num(tables[judged][bare])
-        result["alone"] = {"column": bare, "auc": roc_auc_score(labels[judged], value)}
+        alone = score(labels[judged], np.nan_to_num(tables[judged][bare]))
+        result["alone"] = {"column": bare, "value": alone}
     return result
 
 
@@ -98,6 +101,8 @@ def encode(spec: ModelSpec, columns: Columns, vocabularies: dict[str, dict[Any, 
     """Return numbers as they are (missing as NaN), categories as ids, moments as their parts."""
     encoded: Columns = {}
     for name, params in spec.inputs.features.items():
+        if name not in columns:  # the same column once more, on another scale
+            continue
         column = columns[name]
         if name in vocabularies:
             ids = vocabularies[name]
@@ -130,11 +135,11 @@ def render(found: dict[str, Any]) -> str:
     rows: list[list[object]] = []
     if "pipeline" in found:
         rows.append(["the pipeline's network", f"{found['pipeline']:.4f}"])
-    rows.append([f"gradient-boosted trees, {found['trees']} of them", f"{found['auc']:.4f}"])
+    rows.append([f"gradient-boosted trees, {found['trees']} of them", f"{found['value']:.4f}"])
     if "alone" in found:
-        rows.append([f"`{found['alone']['column']}` alone, no model", f"{found['alone']['auc']:.4f}"])
+        rows.append([f"`{found['alone']['column']}` alone, no model", f"{found['alone']['value']:.4f}"])
     counts = ", ".join(f"{split} {count:,}" for split, count in found["rows"].items())
-    table = render_table(["model", f"AUC on the {found['split']} split"], rows)
+    table = render_table(["model", f"{NAMES[found['metric']]} on the {found['split']} split"], rows)
     return f"{table}\n\nRows: {counts}; the same for each. The trees took {found['seconds']:.1f} s to fit."
 
 
