@@ -1,13 +1,13 @@
 """The user code of a stock TFX pipeline: the problem's features and network, wired as TFX's templates wire theirs.
 
-Features, network and compilation are those of models/; reading (tfxio over gzipped TFRecord of transformed examples),
-training loop and serving signature follow the templates.
+Network and compilation are those of models/, features are made by tf.Transform's functions; reading (tfxio over gzipped
+TFRecord of transformed examples), training loop and serving signature follow the templates.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from models.preprocess import LABEL, preprocess
-from models.raw import MISSING
+from models.preprocess import LABEL, preprocess, transformed_name
+from models.raw import MISSING, is_missing, safe_name, to_number, to_text
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -18,10 +18,47 @@ if TYPE_CHECKING:
 
 
 def preprocessing_fn(inputs: "dict[str, Any]", custom_config: dict[str, Any]) -> "dict[str, tf.Tensor]":
-    """tf.Transform's entry: sparse raw columns to the transformed columns of models/."""
+    """tf.Transform's entry: sparse raw columns to columns of the names and shapes of models/, as the templates do it.
+
+    Numbers and categories go through tf.Transform's own functions, a column at a time; the rest is that of models/.
+    """
     spec = ModelSpec.model_validate_json(custom_config["spec"])
-    columns = [*spec.inputs.features, spec.inputs.target.column]
-    return preprocess({name: _fill(inputs[name]) for name in columns}, spec.inputs)
+    features = spec.inputs.features
+    columns = {name: _fill(inputs[name]) for name in [*features, spec.inputs.target.column]}
+    outputs = {}
+    for name, params in features.items():
+        if params.kind == "numeric":
+            outputs[transformed_name(name)] = _scale(columns[name])
+        elif params.kind == "categorical":
+            outputs[transformed_name(name)] = _look_up(columns[name], name, params)
+    own = {name: params for name, params in features.items() if transformed_name(name) not in outputs}
+    return outputs | preprocess(columns, spec.inputs.model_copy(update={"features": own}))
+
+
+def _scale(column: "tf.Tensor") -> "tf.Tensor":
+    """Return `[batch, 2] float32`: the z-score, and 1 where there is no value."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    scaled = tft.scale_to_z_score(to_number(column))
+    unknown = tf.math.is_nan(scaled)
+    return tf.stack([tf.where(unknown, 0.0, scaled), tf.cast(unknown, tf.float32)], axis=1)
+
+
+def _look_up(column: "tf.Tensor", name: str, params: Any) -> "tf.Tensor":
+    """Return `[batch] int64` ids: vocabulary, out-of-vocabulary buckets, missing."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    ids = tft.compute_and_apply_vocabulary(
+        to_text(column),
+        top_k=params.top_k,
+        frequency_threshold=params.min_count,
+        num_oov_buckets=params.oov_buckets,
+        vocab_filename=safe_name(name),
+    )
+    size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
+    return tf.where(is_missing(column), size, ids)
 
 
 def _fill(column: "tf.SparseTensor") -> "tf.Tensor":

@@ -17,7 +17,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 from tfx import v1 as tfx
 
-import pipeline.evaluation
 from models.spec import ModelSpec
 from pipeline.lineage import read_runs
 from pipeline.metrics import read_metrics
@@ -25,8 +24,17 @@ from pipeline.problem import Problem, load_problem
 from pipeline.resolve import read_columns, resolve
 from pipeline.workspace import Workspace
 
-TFMA_METRICS = {"LogLoss": "BinaryCrossEntropy"}
-"""TFMA's own metrics in place of ours."""
+TFMA_METRICS = {
+    "auc": "AUC",
+    "pr_auc": "AUCPrecisionRecall",
+    "accuracy": "BinaryAccuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "log_loss": "BinaryCrossEntropy",
+    "calibration": "Calibration",
+    "example_count": "ExampleCount",
+}
+"""TFMA's own metrics, under our names."""
 
 
 def main() -> None:
@@ -122,14 +130,27 @@ def build_evaluated(problem: Problem, examples: Any, trainer: Any, workspace: Wo
 
 
 def build_eval_config(problem: Problem) -> Any:
-    """Return the problem's metrics, slices and gates, for TFMA to predict with the model itself."""
-    config = pipeline.evaluation.build_eval_config(problem.evaluation, problem.target)
-    for metric in config.metrics_specs[0].metrics:
-        if metric.module:
-            metric.module, metric.class_name = "", TFMA_METRICS[metric.class_name]
-    del config.model_specs[:]
-    config.model_specs.add(signature_name="serving_default", label_key=problem.target.column)
-    return config
+    """Return TFMA's metrics, the problem's slices and its gate of the AUC; TFMA predicts with the model itself."""
+    from tensorflow_model_analysis.proto import config_pb2
+
+    gate = problem.evaluation.gates["auc"]
+    threshold = config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": gate.min}),
+        change_threshold=config_pb2.GenericChangeThreshold(
+            direction=config_pb2.MetricDirection.HIGHER_IS_BETTER, absolute={"value": -gate.not_worse_than_served_by}
+        ),
+    )
+    metrics = [
+        config_pb2.MetricConfig(
+            class_name=tfma, config=json.dumps({"name": name}), threshold=threshold if name == "auc" else None
+        )
+        for name, tfma in TFMA_METRICS.items()
+    ]
+    return config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(signature_name="serving_default", label_key=problem.target.column)],
+        slicing_specs=[config_pb2.SlicingSpec(feature_keys=keys) for keys in [(), *problem.evaluation.sliced]],
+        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics)],
+    )
 
 
 if __name__ == "__main__":
