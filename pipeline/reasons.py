@@ -216,14 +216,15 @@ def _changed_libraries(old: Code, new: Code) -> Iterator[str]:
 
 def _changed_inputs(old: Record, new: Record, fresh: set[int]) -> list[str]:
     """Return the inputs that are others, those together that are new for one reason."""
-    changed = [name for name in dict.fromkeys([*old.inputs, *new.inputs]) if _ids(old, name) != _ids(new, name)]
+    changed = [name for name in sorted({*old.inputs, *new.inputs}) if _ids(old, name) != _ids(new, name)]
     # a conditional input, named _Component.output, is told of only where nothing else is
     changed = [name for name in changed if not name.startswith("_")] or changed
     fresh_ones = {name: made for name in changed for made in new.inputs.get(name, ()) if made.execution in fresh}
     others = [name for name in changed if name not in fresh_ones]
     told = []
     if fresh_ones:
-        makers = dict.fromkeys(made.maker for made in fresh_ones.values())
+        # in the order in which they ran; ML Metadata gives a component's inputs in any
+        makers = dict.fromkeys(made.maker for made in sorted(fresh_ones.values(), key=lambda made: made.execution))
         verb = "is new" if len(fresh_ones) == 1 else "are new"
         told.append(f"{_inputs(fresh_ones)} {verb} ({', '.join(makers)} ran)")
     return [*told, *([f"{_inputs(others)} {'is another one' if len(others) == 1 else 'are others'}"] if others else [])]
