@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.settings import Settings
 from pipeline.metadata.connection import open_store
+from pipeline.metadata.contexts import read_executions, read_run_contexts
 from pipeline.metadata.file import keep_copy, require_good
 from pipeline.workspace import Workspace
 from serving.history import read_history
@@ -92,20 +93,20 @@ def remove(workspace: Workspace, items: list[Item]) -> None:
 
 
 def _read_known(store: "MetadataStore", workspace: Workspace, keep_runs: int) -> _Known:
-    pipeline = store.get_context_by_type_and_name("pipeline", workspace.name)
-    if pipeline is None:
-        return _Known({}, set(), "", None)
-    executions = {each.id: each for each in store.get_executions_by_context(pipeline.id)}
+    executions = {each.id: each for each in read_executions(store, workspace.name)}
     events = store.get_events_by_execution_ids(list(executions)) if executions else []
     artifacts = {each.id: each for each in store.get_artifacts_by_id({event.artifact_id for event in events})}
     made = {event.artifact_id for event in events if event.type == OUTPUT and _is_done(executions[event.execution_id])}
-    contexts = sorted(store.get_children_contexts_by_context(pipeline.id), key=lambda each: -each.id)
-    runs = [[each.id for each in store.get_executions_by_context(context.id)] for context in contexts]
+    runs = [
+        [each.id for each in store.get_executions_by_context(context.id)]
+        for context in read_run_contexts(store, workspace.name)
+    ]
     complete = next((run for run in runs if all(_is_done(executions[each]) for each in run)), [])
+    wanted = _wanted_versions(workspace)
     pushers = {
         event.execution_id
         for event in events
-        if event.type == OUTPUT and _is_pushed(artifacts[event.artifact_id], _wanted_versions(workspace))
+        if event.type == OUTPUT and _is_pushed(artifacts[event.artifact_id], wanted)
     }
     served = [run for run in runs if pushers & set(run)]
     kept = {each for run in [*runs[:keep_runs], complete, *served] for each in run}

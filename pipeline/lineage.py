@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.metadata.connection import has_metadata, open_store, place
+from pipeline.metadata.contexts import component_of, read_run_contexts
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def read_runs(workspace: Workspace, limit: int, before: str | None = None) -> li
     if not has_metadata(workspace):
         return []
     with open_store(workspace) as store:
-        contexts = _read_contexts(store, workspace.name)
+        contexts = read_run_contexts(store, workspace.name)
         start = next((index + 1 for index, context in enumerate(contexts) if context.name == before), 0)
-        return [_read_run(store, context, f"{workspace.name}.") for context in contexts[start : start + limit]]
+        return [_read_run(store, context, workspace.name) for context in contexts[start : start + limit]]
 
 
 def find_run(workspace: Workspace, wanted: str) -> Run:
@@ -92,9 +93,9 @@ def find_run(workspace: Workspace, wanted: str) -> Run:
     if not has_metadata(workspace):
         raise InputError(f"{place(workspace)}: expected the runs of {workspace.name}, received none")
     with open_store(workspace) as store:
-        contexts = _read_contexts(store, workspace.name)
+        contexts = read_run_contexts(store, workspace.name)
         index = _find(wanted, [context.name for context in contexts])
-        return _read_run(store, contexts[index], f"{workspace.name}.")
+        return _read_run(store, contexts[index], workspace.name)
 
 
 def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
@@ -105,29 +106,20 @@ def find_maker(workspace: Workspace, artifact_id: int) -> Run | None:
         events = store.get_events_by_artifact_ids([artifact_id])
         makers = {event.execution_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
         run_ids = {context.name for maker in makers for context in store.get_contexts_by_execution(maker)}
-        found = next((context for context in _read_contexts(store, workspace.name) if context.name in run_ids), None)
-        return _read_run(store, found, f"{workspace.name}.") if found else None
+        found = next((context for context in read_run_contexts(store, workspace.name) if context.name in run_ids), None)
+        return _read_run(store, found, workspace.name) if found else None
 
 
 def read_properties(workspace: Workspace, run: Run) -> dict[str, dict[str, str]]:
     """Return what each component of a run was given as text, by its id and the property's name."""
-    prefix, found = f"{workspace.name}.", dict[str, dict[str, str]]()
+    found = {}
     with open_store(workspace) as store:
         context = store.get_context_by_type_and_name("pipeline_run", run.run_id)
         for execution in store.get_executions_by_context(context.id):
             properties = {**execution.properties, **execution.custom_properties}
             texts = {name: value.string_value for name, value in properties.items() if value.string_value}
-            for node in store.get_contexts_by_execution(execution.id):
-                if node.name.startswith(prefix):
-                    found[node.name.removeprefix(prefix)] = texts
+            found[component_of(store, workspace.name, execution.id)] = texts
     return found
-
-
-def _read_contexts(store: "MetadataStore", name: str) -> list[Any]:
-    """Return the contexts of all runs of the pipeline of that name, newest first; others may share the database."""
-    pipeline = store.get_context_by_type_and_name("pipeline", name)
-    runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
-    return sorted(runs, key=lambda context: context.id, reverse=True)
 
 
 def _find(wanted: str, run_ids: Sequence[str]) -> int:
@@ -149,16 +141,15 @@ def _find(wanted: str, run_ids: Sequence[str]) -> int:
     )
 
 
-def _read_run(store: "MetadataStore", context: Any, prefix: str) -> Run:
+def _read_run(store: "MetadataStore", context: Any, pipeline: str) -> Run:
     executions = sorted(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
     outputs = _read_outputs(store, [execution.id for execution in executions])
     found = []
     for execution in executions:
-        nodes = [node.name for node in store.get_contexts_by_execution(execution.id) if node.name.startswith(prefix)]
         started, ended = execution.create_time_since_epoch, execution.last_update_time_since_epoch
         found.append(
             Execution(
-                component=nodes[0].removeprefix(prefix) if nodes else str(execution.id),
+                component=component_of(store, pipeline, execution.id),
                 state=STATES.get(execution.last_known_state, "unknown"),
                 started=datetime.fromtimestamp(started / 1000, UTC),
                 seconds=(ended - started) / 1000,

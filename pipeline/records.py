@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.lineage import STATES
 from pipeline.metadata.connection import open_store
+from pipeline.metadata.contexts import component_of, read_run_contexts
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def read_compared(workspace: Workspace, run_id: str) -> list[Compared]:
     """Return the executions of a run, in the order they started, each with the component's earlier ones."""
     with open_store(workspace) as store:
         this = store.get_context_by_type_and_name("pipeline_run", run_id)
-        pipeline = store.get_context_by_type_and_name("pipeline", workspace.name)
-        runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
-        before = sorted((run for run in runs if run.id < this.id), key=lambda run: run.id, reverse=True)
+        before = [run for run in read_run_contexts(store, workspace.name) if run.id < this.id]
         records = _read_records(store, workspace, this)
         earlier: dict[str, list[Record]] = {record.component: [] for record in records if not record.looks_up}
         for record in _read_earlier(store, workspace, before[:LOOK_BACK], earlier):
@@ -113,7 +112,7 @@ def _read_records(store: "MetadataStore", workspace: Workspace, context: Any) ->
         properties = {**execution.properties, **execution.custom_properties}
         records[execution.id] = Record(
             execution=execution.id,
-            component=_component(store, workspace, execution.id),
+            component=component_of(store, workspace.name, execution.id),
             state=STATES.get(execution.last_known_state, "unknown"),
             seconds=(execution.last_update_time_since_epoch - execution.create_time_since_epoch) / 1000,
             looks_up=execution.type.endswith(RESOLVER),
@@ -139,7 +138,7 @@ def _read_artifacts(store: "MetadataStore", workspace: Workspace, ids: set[int])
     for event in store.get_events_by_artifact_ids(ids):
         if event.type == Event.OUTPUT:
             makers[event.artifact_id] = min(event.execution_id, makers.get(event.artifact_id, event.execution_id))
-    names = {maker: _component(store, workspace, maker) for maker in set(makers.values())}
+    names = {maker: component_of(store, workspace.name, maker) for maker in set(makers.values())}
     return {
         artifact.id: Made(
             artifact=artifact.id,
@@ -151,12 +150,6 @@ def _read_artifacts(store: "MetadataStore", workspace: Workspace, ids: set[int])
         )
         for artifact in store.get_artifacts_by_id(ids)
     }
-
-
-def _component(store: "MetadataStore", workspace: Workspace, execution: int) -> str:
-    prefix = f"{workspace.name}."
-    names = [context.name for context in store.get_contexts_by_execution(execution)]
-    return next((name.removeprefix(prefix) for name in names if name.startswith(prefix)), str(execution))
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.metadata.connection import has_metadata, open_store
+from pipeline.metadata.contexts import component_of, read_executions
 from pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def close_executions(workspace: Workspace, state: str, since: datetime | None = 
     from ml_metadata.proto.metadata_store_pb2 import Execution
 
     with open_store(workspace) as store:
-        found = [each for each in _executions(store, workspace) if _is_open(each, since)]
-        names = [_component(store, each.id, workspace) for each in found]
+        found = [each for each in read_executions(store, workspace.name) if _is_open(each, since)]
+        names = [component_of(store, workspace.name, each.id) for each in found]
         for each, name in zip(found, names, strict=True):
             _remove_outputs(workspace, name, each.id)
             _abandon_outputs(store, each.id)
@@ -43,23 +44,12 @@ def close_executions(workspace: Workspace, state: str, since: datetime | None = 
     return names
 
 
-def _executions(store: "MetadataStore", workspace: Workspace) -> list[Any]:
-    context = store.get_context_by_type_and_name("pipeline", workspace.name)
-    return list(store.get_executions_by_context(context.id)) if context else []
-
-
 def _is_open(execution: Any, since: datetime | None) -> bool:
     from ml_metadata.proto.metadata_store_pb2 import Execution
 
     if execution.last_known_state == Execution.FAILED:
         return since is not None and execution.last_update_time_since_epoch >= since.timestamp() * 1000
     return execution.last_known_state in {Execution.NEW, Execution.RUNNING}
-
-
-def _component(store: "MetadataStore", execution: int, workspace: Workspace) -> str:
-    prefix = f"{workspace.name}."
-    names = [str(context.name) for context in store.get_contexts_by_execution(execution)]
-    return next(name.removeprefix(prefix) for name in names if name.startswith(prefix))
 
 
 def _remove_outputs(workspace: Workspace, component: str, execution: int) -> None:

@@ -7,6 +7,7 @@ from pipeline.doctor.finding import Finding
 from pipeline.errors import PenstockError
 from pipeline.garbage import find_garbage
 from pipeline.metadata.connection import has_metadata, metadata_file, open_store, place
+from pipeline.metadata.contexts import read_executions
 from pipeline.metadata.file import backup_of, look
 from pipeline.metadata.holder import describe_holder
 from pipeline.owner import is_owned
@@ -39,8 +40,7 @@ def _metadata(workspace: Workspace) -> Iterator[Finding]:
     # which also tells of a damaged file, another schema and lost runs
     orphans = find_garbage(workspace, keep_runs=sys.maxsize)
     with open_store(workspace, "READONLY") as store:
-        pipeline = store.get_context_by_type_and_name("pipeline", workspace.name)
-        executions = store.get_executions_by_context(pipeline.id) if pipeline else []
+        executions = read_executions(store, workspace.name)
     says = f"{place(workspace)} is whole; {len(executions)} executions"
     if file and not backup_of(file).exists():
         says += "; no copy yet"

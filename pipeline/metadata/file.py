@@ -15,6 +15,7 @@ from models.settings import Settings
 from pipeline.errors import InputError, RunError
 from pipeline.metadata import sqlite_child
 from pipeline.metadata.connection import metadata_file, open_store, place
+from pipeline.metadata.contexts import read_executions
 from pipeline.metadata.holder import describe_holder
 from pipeline.workspace import Workspace
 
@@ -91,8 +92,7 @@ def require_good(workspace: Workspace, tell: Callable[[str], None], timeout_s: f
     known = False
     if found is None or found.schema_version is not None:
         with open_store(workspace, "READONLY") as store:
-            pipeline = store.get_context_by_type_and_name("pipeline", workspace.name)
-            known = bool(pipeline and store.get_executions_by_context(pipeline.id))
+            known = bool(read_executions(store, workspace.name))
     emptied = bool(file and found and not found.rows.get("Execution") and backup_of(file).exists())
     if emptied or (not known and has_artifacts(workspace)):
         raise InputError(_miss_runs(workspace, file))

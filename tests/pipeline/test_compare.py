@@ -19,6 +19,7 @@ from pipeline.cli import main
 from pipeline.errors import InputError
 from pipeline.evaluation import BASELINE, CANDIDATE, formula_of
 from pipeline.judging import Evaluation
+from pipeline.metadata.connection import connection_config
 from pipeline.report.compare_command import sections
 from pipeline.report.comparison import choose, compare
 from pipeline.workspace import Workspace
@@ -38,10 +39,7 @@ class Journal:
 
     def __init__(self, workspace: Workspace) -> None:
         workspace.folder.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = MetadataStore(config)
+        self.store = MetadataStore(connection_config(workspace))
         pipeline = pb.Context(type_id=self.store.put_context_type(pb.ContextType(name="pipeline")), name="sales")
         (self.pipeline,) = self.store.put_contexts([pipeline])
         self.types = [self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline_run", "node")]

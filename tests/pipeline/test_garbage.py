@@ -14,7 +14,7 @@ from pipeline.cli import app
 from pipeline.doctor.records import examine_records
 from pipeline.errors import InputError, RunError
 from pipeline.garbage import find_garbage, remove
-from pipeline.metadata.connection import open_store
+from pipeline.metadata.connection import connection_config, open_store
 from pipeline.metadata.file import keep_copy
 from pipeline.owner import own
 from pipeline.workspace import Workspace
@@ -29,10 +29,7 @@ class Recorder:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         workspace.folder.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = MetadataStore(config)
+        self.store = MetadataStore(connection_config(workspace))
         self.types = {
             name: self.store.put_context_type(pb.ContextType(name=name)) for name in ("pipeline", "pipeline_run")
         }

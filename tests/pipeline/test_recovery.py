@@ -7,7 +7,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline.lineage import open_store
+from pipeline.metadata.connection import connection_config, open_store
 from pipeline.recovery import close_executions
 from pipeline.workspace import Workspace
 
@@ -25,10 +25,7 @@ class Written:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         workspace.folder.mkdir(parents=True, exist_ok=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = MetadataStore(config)
+        self.store = MetadataStore(connection_config(workspace))
         self.contexts: dict[tuple[str, str], int] = {}
 
     def execute(self, component: str, state: Any, pipeline: str = "sales") -> int:

@@ -14,6 +14,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pipeline.errors import InputError
 from pipeline.gate.verdict import VERDICT_FILE, Finding, Verdict
 from pipeline.lineage import find_run, read_runs
+from pipeline.metadata.connection import connection_config
 from pipeline.problem import LoadedProblem, load_problem
 from pipeline.report.runs import choose_run, read_sources, write_run_report
 from pipeline.stage import Stage
@@ -46,10 +47,7 @@ class Journal:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         workspace.folder.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = MetadataStore(config)
+        self.store = MetadataStore(connection_config(workspace))
         pipeline = pb.Context(type_id=self.store.put_context_type(pb.ContextType(name="pipeline")), name="sales")
         (self.pipeline,) = self.store.put_contexts([pipeline])
         self.run_type, self.node_type = (

@@ -6,6 +6,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from pipeline.metadata.connection import connection_config
 from pipeline.seals import find_altered, forget, seal_outputs
 from pipeline.workspace import Workspace
 
@@ -102,10 +103,7 @@ def test_an_unreadable_seal_counts_as_altered(workspace):
 
 def test_altered_outputs_leave_the_cache(workspace):
     workspace.folder.mkdir()
-    config = pb.ConnectionConfig()
-    config.sqlite.filename_uri = str(workspace.metadata)
-    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-    store = MetadataStore(config)
+    store = MetadataStore(connection_config(workspace))
     kind = store.put_artifact_type(pb.ArtifactType(name="Model"))
     ours, other = (pb.Artifact(type_id=kind, uri=uri, state=pb.Artifact.LIVE) for uri in "ab")
     trainer = pb.Execution(type_id=store.put_execution_type(pb.ExecutionType(name="Trainer")))

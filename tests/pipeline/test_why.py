@@ -13,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 from pipeline.cli import main
 from pipeline.gate.verdict import Finding, Verdict
 from pipeline.lineage import find_run
+from pipeline.metadata.connection import connection_config
 from pipeline.records import read_compared
 from pipeline.why import Why, explain_run
 from pipeline.workspace import Workspace
@@ -26,10 +27,7 @@ class Store:
 
     def __init__(self, workspace: Workspace) -> None:
         workspace.folder.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(workspace.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store, self.folder = MetadataStore(config), workspace.artifacts
+        self.store, self.folder = MetadataStore(connection_config(workspace)), workspace.artifacts
         names = ("pipeline", "pipeline_run", "node")
         self.types = {name: self.store.put_context_type(pb.ContextType(name=name)) for name in names}
         (self.pipeline,) = self.store.put_contexts([pb.Context(type_id=self.types["pipeline"], name="sales")])
