@@ -6,7 +6,6 @@ half of Transform's time. What comes out is the same, file and order.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apache_beam as beam
@@ -120,7 +119,7 @@ def write(counts: Counts, wanted: Sequence[Wanted], folder: str) -> "Iterator[be
     """Write a file for each vocabulary; yield its path."""
     tf.io.gfile.makedirs(folder)
     for index, (counter, each) in enumerate(zip(counts, wanted, strict=True)):
-        path = str(Path(folder, each.file)) if "://" not in folder else f"{folder}/{each.file}"
+        path = f"{folder}/{each.file}"
         with tf.io.gfile.GFile(path, "wb") as file:
             file.write(b"".join(text + b"\n" for text in choose(counter, each)))
         yield beam.pvalue.TaggedOutput(str(index), np.array(path))
