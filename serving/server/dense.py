@@ -153,8 +153,9 @@ def _fit_leaves(leaves: Sequence[Any], shape: Shape, kind: _Kind) -> Array | Non
         return None if flat is None else flat.reshape(shape)
     if kind.wide is not None:
         return _fit_integers(leaves, kind.wide, kind.dtype, shape)
-    # too large for float32 is infinity, as in C++
-    return np.array(leaves, dtype=np.float64).astype(kind.dtype, copy=False).reshape(shape)
+    # too large for float32 is infinity, as in C++, and nothing to warn of
+    with np.errstate(over="ignore"):
+        return np.array(leaves, dtype=np.float64).astype(kind.dtype, copy=False).reshape(shape)
 
 
 def _fit_integers(

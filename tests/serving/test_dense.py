@@ -36,6 +36,11 @@ def test_array_has_the_dtype(dtype, expected):
     assert dense.convert([dtype == "bool"] if dtype == "bool" else [1], dtype).dtype == expected
 
 
+def test_too_large_for_float32_is_infinity_without_a_warning():
+    # the warnings of a test are errors
+    assert dense.convert([3.4028235677973366e38, -1e300, 1.5], "float").tolist() == [np.inf, -np.inf, 1.5]
+
+
 def test_strings_are_object_arrays_of_bytes():
     array = dense.convert(["é", {"b64": "AP8="}], "string")
     assert (array.dtype, array.tolist()) == (np.object_, ["é".encode(), b"\x00\xff"])
