@@ -25,6 +25,13 @@ def read_batches(files: Sequence[Path], columns: Sequence[str]) -> "Iterator[pa.
             yield batch.select(list(columns))
 
 
+def count_rows(files: Sequence[Path]) -> int:
+    """Return how many rows the files have together."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
 def to_dense(column: "pa.Array", raw_type: RawType) -> "pa.Array":
     """Return one value per row for a column of lists (tf.Example's form), with the type's marker where there is none.
 
@@ -83,11 +90,16 @@ def dense(batch: "pa.RecordBatch", types: dict[str, RawType], lengths: dict[str,
 def sample(files: Sequence[Path], columns: Sequence[str], count: int) -> "pa.RecordBatch":
     """Return `count` rows (all, if there are fewer) of the files with `columns`, at even distances."""
     import numpy as np
+
+    total = count_rows(files)
+    return take(files, columns, np.linspace(0, total - 1, min(count, total)).astype("int64"))
+
+
+def take(files: Sequence[Path], columns: Sequence[str], places: "np.ndarray[Any, Any]") -> "pa.RecordBatch":
+    """Return the rows at `places` `[rows] int64`, counted over all files, with `columns`."""
     from pyarrow.dataset import dataset
 
     found = dataset([str(file) for file in files], format="parquet")
-    total = found.count_rows()
-    places = np.linspace(0, total - 1, min(count, total)).astype("int64")
     (batch,) = found.take(places, columns=list(columns)).combine_chunks().to_batches()
     return batch
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.dataset import concatenate, dense_batches
+from models.dataset import count_rows, dense_batches
 from models.export import export_model
 from models.fit import TrainingError
 from models.fit.calibration import calibrated
@@ -18,6 +18,7 @@ from models.fit.warm_start import warm_start
 from models.items import ITEM, retriever
 from models.memory import give_back
 from models.network import build_network, compile_network, vocabulary_sizes
+from models.packs import pack
 from models.preprocess import LABEL
 from models.reference import record_reference
 from models.spec import ModelSpec, target_kind
@@ -190,15 +191,14 @@ def load_columns(patterns: Sequence[str], spec: ModelSpec, transform: "tft.TFTra
     """
     import numpy as np
 
-    raw = dense_batches(_files(patterns), spec.inputs.types, spec.inputs.lengths)
-    columns = concatenate(_transform(raw, transform))
+    files = _files(patterns)
+    raw = dense_batches(files, spec.inputs.types, spec.inputs.lengths)
+    columns = pack(_transform(raw, transform, spec.inputs.target), count_rows(files))
     unfit = int((~np.isfinite(columns[LABEL])).sum())
     if unfit:
         target = spec.inputs.target
         msg = f"{patterns}: {unfit} rows have a label that is missing or that {_ask(target)} does not take"
         raise TrainingError(msg)
-    if target_kind(spec.inputs.target).ITEMS:
-        columns[ITEM] = columns[LABEL]
     return columns
 
 
@@ -214,13 +214,16 @@ def _ask(target: Any) -> str:
     return f"kind: {target.kind}" + (f" with loss: {target.loss}" if hasattr(target, "loss") else "")
 
 
-def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput") -> "Iterator[Columns]":
+def _transform(raw: "Iterator[Columns]", transform: "tft.TFTransformOutput", target: Any) -> "Iterator[Columns]":
     import tensorflow as tf
 
     layer = transform.transform_features_layer()
     for columns in raw:
         outputs = layer.call({name: tf.constant(column) for name, column in columns.items()})
-        yield {name: output.numpy() for name, output in outputs.items()}
+        found = {name: output.numpy() for name, output in outputs.items()}
+        if target_kind(target).ITEMS:
+            found[ITEM] = found[LABEL]
+        yield found
 
 
 def label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput") -> LabelFacts:

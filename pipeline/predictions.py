@@ -1,7 +1,7 @@
 """The rows that a model is judged on: slices, label and predictions, as a table and as TFMA takes them."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ from models.export import load_predictor, read_classes, read_spec
 from models.raw import MISSING_INT, RawType
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
-from pipeline.evaluation import BASELINE, CANDIDATE, EVAL_SPLIT, LABEL
+from pipeline.evaluation import CANDIDATE, EVAL_SPLIT, LABEL
 from pipeline.judging import Buckets, SliceKey, column_of
 
 if TYPE_CHECKING:
@@ -55,16 +55,15 @@ def judged_rows(folder: Path, judges: Judges) -> "pa.Table":
     import pyarrow as pa
 
     inputs, files = judges.spec.inputs, sorted(folder.iterdir())
-    batches = list(dense_batches(files, {**judges.types, **inputs.types}, inputs.lengths))
-    columns = concatenate(iter(batches))
+    kept = {inputs.target.column: inputs.types[inputs.target.column], **judges.types}
+    columns = concatenate(dense_batches(files, kept, inputs.lengths))
     facts = LabelFacts(read_classes(judges.models[CANDIDATE]))
     table: dict[str, Any] = {slice_name(key): slice_values(key, columns) for keys in judges.slices for key in keys}
-    table[LABEL] = list(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
-    table[CANDIDATE] = list(predict_rows(judges.models[CANDIDATE], batches, inputs, facts))
-    if BASELINE in judges.models:
-        other = read_spec(judges.models[BASELINE]).inputs
-        own = dense_batches(files, {name: other.types[name] for name in other.columns}, other.lengths)
-        table[BASELINE] = list(predict_rows(judges.models[BASELINE], list(own), other, facts))
+    table[LABEL] = _listed(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
+    for name, model in judges.models.items():
+        own = inputs if name == CANDIDATE else read_spec(model).inputs
+        asked = dense_batches(files, {column: own.types[column] for column in own.columns}, own.lengths)
+        table[name] = _listed(predict_rows(model, asked, own, facts))
     return pa.table(table)
 
 
@@ -83,7 +82,7 @@ def evaluated_labels(labels: "Array", target: Any, facts: LabelFacts) -> Any:
     return target_kind(target).evaluated(as_text(labels) if labels.dtype == object else labels, target, facts)
 
 
-def predict_rows(folder: Path, batches: "Sequence[Columns]", spec: InputSpec, facts: LabelFacts) -> "Array":
+def predict_rows(folder: Path, batches: "Iterable[Columns]", spec: InputSpec, facts: LabelFacts) -> "Array":
     """Return `[rows, 1]` or `[rows, any]` predictions; classes are in `facts`' order, whose model it may be."""
     import numpy as np
 
@@ -142,12 +141,26 @@ def slice_rows(table: "pa.Table", slices: Sequence[Sequence[str]]) -> "dict[Key,
     return found
 
 
-def stacked(column: "pa.ChunkedArray") -> "Array":
-    """Return a column of numbers as `[rows]`, one of lists of the same length as `[rows, length]`."""
+def _listed(values: "Array") -> "pa.Array":
+    """Return `[rows]` as a column of values, `[rows, length]` as one of lists."""
     import numpy as np
+    import pyarrow as pa
 
-    array: Array = np.stack(column.to_numpy())
-    return array
+    if values.ndim == 1:
+        return pa.array(values)
+    rows, length = values.shape
+    return pa.ListArray.from_arrays(np.arange(0, rows * length + 1, length, dtype="int32"), values.ravel())
+
+
+def stacked(column: "pa.ChunkedArray") -> "Array":
+    """Return a column of values as `[rows]`, one of lists of the same length as `[rows, length]`."""
+    import pyarrow as pa
+
+    if not pa.types.is_list(column.type):
+        whole: Array = column.to_numpy()
+        return whole
+    flat: Array = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type).to_numpy()
+    return flat.reshape(len(column), -1)
 
 
 def extracts(file: Path, slices: Sequence[Sequence[str]], models: Sequence[str]) -> Iterator[dict[str, Any]]:

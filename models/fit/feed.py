@@ -6,6 +6,8 @@ So a training that was killed goes on with the very batch that would have come n
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from models.packs import Packed, pack
+
 if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
@@ -77,10 +79,10 @@ def shuffled(columns: "Columns", label: str, course: Course, first: int) -> "tf.
         starts = tf.data.Dataset.range(0, tf.size(order, tf.int64), course.batch_size)
         return starts.map(lambda start: order[start : start + course.batch_size])
 
-    packs = _pack(columns)
+    feeds = _feeds(columns)
 
     def gather(rows: "tf.Tensor") -> "tuple[dict[str, tf.Tensor], tf.Tensor]":
-        picked = _unpack(packs, lambda matrix: tf.gather(matrix, rows))
+        picked = _unpack(feeds, lambda matrix: tf.gather(matrix, rows))
         return picked, picked.pop(label)
 
     signature = tf.TensorSpec([None], tf.int64)
@@ -93,17 +95,17 @@ def in_order(columns: "Columns", label: str, batch_size: int) -> "tf.data.Datase
     """Return ({name: [batch, ...]}, label [batch]) over all rows once, as they lie."""
     import tensorflow as tf
 
-    packs = _pack(columns)
+    feeds = _feeds(columns)
 
     def cut(start: "tf.Tensor") -> "tuple[dict[str, tf.Tensor], tf.Tensor]":
-        picked = _unpack(packs, lambda matrix: matrix[start : start + batch_size])
+        picked = _unpack(feeds, lambda matrix: matrix[start : start + batch_size])
         return picked, picked.pop(label)
 
     return tf.data.Dataset.range(0, len(columns[label]), batch_size).map(cut, num_parallel_calls=2).prefetch(2)
 
 
-class _Pack(NamedTuple):
-    """Columns of one dtype side by side: a row is then gathered in one go, in half the time.
+class _Feed(NamedTuple):
+    """A pack as TensorFlow sees it, where it lies.
 
     Attributes:
         matrix: `[rows, widths together]`.
@@ -114,29 +116,24 @@ class _Pack(NamedTuple):
     shapes: dict[str, tuple[int, ...]]
 
 
-def _pack(columns: "Columns") -> list[_Pack]:
-    import numpy as np
+def _feeds(columns: "Columns") -> list[_Feed]:
     import tensorflow as tf
 
-    groups: dict[Any, list[str]] = {}
-    for name, column in columns.items():
-        groups.setdefault(column.dtype, []).append(name)
-    packs = []
-    for names in groups.values():
-        matrix = np.concatenate([columns[name].reshape(len(columns[name]), -1) for name in names], axis=1)
-        with tf.device("CPU:0"):
-            packs.append(_Pack(tf.constant(matrix), {name: columns[name].shape[1:] for name in names}))
-    return packs
+    packed = columns if isinstance(columns, Packed) else pack([columns], len(next(iter(columns.values()))))
+    with tf.device("CPU:0"):
+        return [
+            _Feed(tf.experimental.dlpack.from_dlpack(each.matrix.__dlpack__()), each.shapes) for each in packed.packs
+        ]
 
 
-def _unpack(packs: list[_Pack], pick: "Callable[[tf.Tensor], tf.Tensor]") -> "dict[str, tf.Tensor]":
+def _unpack(feeds: list[_Feed], pick: "Callable[[tf.Tensor], tf.Tensor]") -> "dict[str, tf.Tensor]":
     """Return the columns of the rows that `pick` takes out of a matrix."""
     import math
 
     import tensorflow as tf
 
     found = {}
-    for matrix, shapes in packs:
+    for matrix, shapes in feeds:
         parts = tf.split(pick(matrix), [math.prod(shape) for shape in shapes.values()], axis=1)
         for (name, shape), part in zip(shapes.items(), parts, strict=True):
             found[name] = tf.reshape(part, [-1, *shape])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.dataset import concatenate, dense_batches
+from models.dataset import count_rows, dense, take
 from models.export import read_classes
 from models.settings import Settings
 from models.spec import InputSpec, columns_of, target_kind
@@ -137,11 +137,10 @@ def _read_rows(examples: Path, inputs: InputSpec) -> "Columns":
     """Return some of the rows, always the same."""
     import numpy as np
 
-    columns = concatenate(dense_batches(sorted(examples.iterdir()), inputs.types, inputs.lengths))
-    rows = len(columns[inputs.target.column])
+    files = sorted(examples.iterdir())
     most = min(ROWS, MOST_PREDICTIONS // (PERMUTATIONS * len(_groups(inputs))))
-    places = np.sort(np.random.default_rng(SEED).permutation(rows)[: max(most, 1)])
-    return {name: column[places] for name, column in columns.items()}
+    places = np.sort(np.random.default_rng(SEED).permutation(count_rows(files))[: max(most, 1)])
+    return dense(take(files, list(inputs.types), places), inputs.types, inputs.lengths)
 
 
 def _groups(inputs: InputSpec) -> dict[tuple[str, ...], tuple[str, ...]]:
