@@ -282,8 +282,9 @@ def _ask(loaded: "LoadedProblem", columns: Any, workspace: "Workspace", count: i
 
 @app.command()
 def status(problem: ProblemFile, as_json: AsJson = False) -> None:
-    """Show a problem's runs and pushed versions."""
+    """Show a problem's runs and pushed versions, and which process is at it."""
     from pipeline.lineage import read_runs
+    from pipeline.owner import who_owns
     from pipeline.render import render_runs
     from serving.manifest import read_manifest
     from serving.store import find_versions
@@ -291,8 +292,11 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     _, workspace = _load(problem)
     runs = read_runs(workspace, 10)
     pushed = {version: read_manifest(path) for version, path in find_versions(workspace.serving).items()}
+    owner = who_owns(workspace)
     if not as_json:
         _print(render_runs(runs, pushed))
+        if owner:
+            _print(f"Running: {owner}")
         return
     components = [
         [
@@ -303,6 +307,7 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     ]
     _print_json(
         {
+            "running": owner,
             "runs": [
                 {"run_id": each.run_id, "components": found} for each, found in zip(runs, components, strict=True)
             ],

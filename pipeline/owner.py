@@ -55,14 +55,19 @@ def own(workspace: Workspace, command: str, tell: Callable[[str], None] | None =
 
 def is_owned(workspace: Workspace) -> bool:
     """Return whether a process runs the problem."""
+    return who_owns(workspace) is not None
+
+
+def who_owns(workspace: Workspace) -> str | None:
+    """Return in words which process runs the problem; None: nobody does."""
     if not workspace.owner.exists():
-        return False
-    with workspace.owner.open("rb") as file:
+        return None
+    with workspace.owner.open(encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            return _describe(file)
+    return None
 
 
 def _lock(file: IO[str], problem: str, tell: Callable[[str], None] | None) -> None:

@@ -1,6 +1,8 @@
 """The command line: exit codes, messages, and what it does not import."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.cli import main
+from pipeline.owner import own
+from pipeline.workspace import open_workspace
 
 
 class Done(NamedTuple):
@@ -127,7 +131,16 @@ def test_label_without_values(penstock, problem):
 
 
 def test_status_before_the_first_run(penstock, problem):
-    assert json.loads(penstock("status", problem, "--json").stdout) == {"runs": [], "versions": {}}
+    assert json.loads(penstock("status", problem, "--json").stdout) == {"running": None, "runs": [], "versions": {}}
+
+
+def test_status_says_who_is_at_it(penstock, problem):
+    workspace = open_workspace(problem.parent, "sales")
+    workspace.folder.mkdir(parents=True)
+    with own(workspace, "tune"):
+        said = f"process {os.getpid()} on {socket.gethostname()} (`penstock tune` since "
+        assert json.loads(penstock("status", problem, "--json").stdout)["running"].startswith(said)
+        assert f"Running: {said}" in " ".join(penstock("status", problem).stdout.split())
 
 
 def test_predict_without_server_is_one_message(penstock, tmp_path):
