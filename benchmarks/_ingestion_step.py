@@ -39,12 +39,12 @@ def prepare(problem: Path, home: Path) -> dict[str, Any]:
 def ingest(problem: Path, home: Path) -> dict[str, Any]:
     """Read the source, then run our ExampleGen over what was read, in the order of `penstock run`."""
     seconds, loaded, prepared, workspace = read(problem, home)
+    from pipeline.beam_arguments import LOCAL
     from pipeline.components.example_gen import ExampleGen
-    from pipeline.graph import BEAM_ARGUMENTS
     from pipeline.run import plan_run
 
     request = plan_run(loaded, prepared, workspace).request
-    component, examples = run_alone(ExampleGen(request=request.model_dump_json()), workspace, BEAM_ARGUMENTS)
+    component, examples = run_alone(ExampleGen(request=request.model_dump_json()), workspace, list(LOCAL))
     return {
         "read": seconds,
         "component": component,

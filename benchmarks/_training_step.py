@@ -39,15 +39,15 @@ def make_examples(folder: Path, problem: str) -> dict[str, Any]:
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
 
+    from pipeline.beam_arguments import LOCAL
     from pipeline.components.transform import Executor
-    from pipeline.graph import BEAM_ARGUMENTS
 
     spec, rows = ingest(Path(problem), folder / "examples")
     (folder / "spec.json").write_text(spec.model_dump_json(), "utf-8")
     examples, graph = standard_artifacts.Examples(), standard_artifacts.TransformGraph()
     examples.uri, graph.uri = str(folder / "examples"), str(folder / "graph")
     examples.split_names = json.dumps(["train"])
-    context = BaseBeamExecutor.Context(beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=str(folder / "tmp"), unique_id="0")
+    context = BaseBeamExecutor.Context(beam_pipeline_args=list(LOCAL), tmp_dir=str(folder / "tmp"), unique_id="0")
     properties = {"custom_config": json.dumps({"inputs": spec.inputs.model_dump_json()})}
     Executor(context).Do({"examples": [examples]}, {"transform_graph": [graph]}, properties)
     return {"rows": rows}

@@ -21,6 +21,7 @@ from pipeline.predict_command import predict
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
+from pipeline.score_command import score
 from pipeline.serve_command import serve
 from pipeline.tune_command import tune
 from pipeline.validate_command import validate
@@ -350,6 +351,7 @@ def report(
 
 app.command()(serve)
 app.command()(predict)
+app.command()(score)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command(context_settings={"ignore_unknown_options": True})(why)
 app.command()(tune)

@@ -20,6 +20,7 @@ from models.raw import RawType
 from models.search import Tuning, space_digest
 from models.spec import ModelSpec, target_kind
 from pipeline import ingest
+from pipeline.beam_arguments import LOCAL
 from pipeline.components.baseline import ServedModel
 from pipeline.components.cross_validation import CrossValidation, Request
 from pipeline.components.data_gate import DataGate, DataVerdict, PassedVerdict, PreviousVerdict
@@ -42,11 +43,6 @@ from pipeline.problem import Problem
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
-
-# Beam's DirectRunner looks for a Prism binary on each pipeline, and would download it. Without an image TFX packs
-# itself into an archive for the workers of each component, which takes 2.3 s; here they are this process. Types of the
-# collections, which nothing here depends on, would be inferred for each of hundreds of steps: a tenth of Transform.
-BEAM_ARGUMENTS = ["--runner=FnApiRunner", "--sdk_container_image=unused", "--no_pipeline_type_check"]
 
 
 class Plan(NamedTuple):
@@ -125,7 +121,7 @@ def _pipeline(plan: Plan, workspace: Workspace, components: list[Any]) -> Pipeli
         metadata_connection_config=connection_config(workspace),
         components=components,
         enable_cache=True,
-        beam_pipeline_args=BEAM_ARGUMENTS,
+        beam_pipeline_args=list(LOCAL),
     )
 
 

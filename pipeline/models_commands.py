@@ -22,7 +22,6 @@ Model = Annotated[
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A number, a label, or live.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Why = Annotated[str, typer.Option(help="The reason, for the history.")]
-LIVE = "live"
 
 
 def _print(content: Any) -> None:
@@ -68,20 +67,6 @@ def _find_base(model: str | None) -> Path:
     return found[0]
 
 
-def _choose(base: Path, wanted: str) -> int:
-    """Return the number of a version that is or was there."""
-    from serving.bookkeeping import read_standing
-    from serving.rollout import find_live
-
-    standing = read_standing(base)
-    named = {**standing.labels, LIVE: find_live(base).version}
-    version = int(wanted) if wanted.isdecimal() else named.get(wanted)
-    if version is None:
-        known = ", ".join(name for name, number in named.items() if number is not None)
-        raise InputError(f"VERSION: expected a number{f', {known}' if known else ''}; received '{wanted}'")
-    return version
-
-
 @app.command("list")
 def list_versions(model: Model = None, as_json: AsJson = False) -> None:
     """List the versions of a model, or of all models: newest first, what is served, labels, metrics."""
@@ -97,14 +82,15 @@ def list_versions(model: Model = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(version: Version = LIVE, model: Model = None, as_json: AsJson = False) -> None:
+def show(version: Version = "live", model: Model = None, as_json: AsJson = False) -> None:
     """Show what a version was made of: data, code, problem, lock file; its metrics; what became of it."""
     from pipeline.models_view import render_entry
     from serving.catalog import read_entry
     from serving.history import read_history
+    from serving.rollout import choose_version
 
     base = _find_base(model)
-    entry = read_entry(base, _choose(base, version))
+    entry = read_entry(base, choose_version(base, version))
     told = [event for event in read_history(base).events if entry.version in (event.version, event.origin)]
     if as_json:
         _print_json(entry.model_dump(mode="json") | {"events": [event.model_dump(mode="json") for event in told]})
@@ -117,9 +103,10 @@ def diff(first: Version, second: Version, model: Model = None, as_json: AsJson =
     """Compare two versions: data, problem, code, metrics, files; exit code 1 if they differ."""
     from pipeline.models_view import render_differences
     from serving.catalog import compare, read_entry
+    from serving.rollout import choose_version
 
     base = _find_base(model)
-    entries = [read_entry(base, _choose(base, version)) for version in (first, second)]
+    entries = [read_entry(base, choose_version(base, version)) for version in (first, second)]
     differences = compare(*entries)
     if as_json:
         _print_json([each._asdict() for each in differences])
@@ -138,11 +125,11 @@ def verify(
     from rich.text import Text
 
     from serving.audit import verify as verify_base
-    from serving.rollout import require_versions
+    from serving.rollout import choose_version, require_versions
 
     base = _find_base(model)
     found = require_versions(base)
-    faults = verify_base(base, _choose(base, version) if version else None)
+    faults = verify_base(base, choose_version(base, version) if version else None)
     if as_json:
         _print_json([fault._asdict() for fault in faults])
     elif faults:
@@ -165,10 +152,11 @@ def rollback(
 ) -> None:
     """Serve an older model again, at once and until somebody rolls it back; the one served now stays away."""
     from serving.manifest import read_manifest
+    from serving.rollout import choose_version
     from serving.rollout import rollback as roll_back
 
     base = _find_base(model)
-    done = roll_back(base, _choose(base, version) if version else None, why)
+    done = roll_back(base, choose_version(base, version) if version else None, why)
     if as_json:
         _print_json({"version": done.version, "path": done.path, "fresh": done.fresh})
     elif done.fresh:
@@ -190,12 +178,12 @@ def label(
     """Let requests for a label go to a version: in the models.config that TensorFlow Serving reads."""
     from pipeline.render import relative
     from serving.model_config import FILE
-    from serving.rollout import set_label
+    from serving.rollout import choose_version, set_label
 
     base = _find_base(model)
     if (version is None) != remove:
         raise InputError("label: expected a VERSION or --remove, received " + ("both" if remove else "neither"))
-    chosen = _choose(base, version) if version else None
+    chosen = choose_version(base, version) if version else None
     set_label(base, name, chosen, why)
     if chosen is None:
         typer.echo(f"{base.name}: no version is {name}")

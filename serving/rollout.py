@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from serving.bookkeeping import note, recover, show
+from serving.bookkeeping import note, read_standing, recover, show
 from serving.errors import NotFoundError
 from serving.history import Event, read_history, whoami
 from serving.manifest import Manifest, check_files, is_intact, read_manifest
@@ -19,6 +19,8 @@ from serving.standing import sum_up
 from serving.store import change, copy_files, describe_missing, find_versions, link, next_version
 
 Label = Literal["stable", "canary"]
+LIVE = "live"
+"""Names the version that is served to who asks for no version."""
 
 
 class Live(NamedTuple):
@@ -93,6 +95,31 @@ def find_live(base: Path, at: datetime | None = None) -> Live:
         return Live(then.live, then.pushed.get(then.live or 0))
     newest = max(find_versions(base), default=None)
     return Live(newest, sum_up(events).pushed.get(newest or 0))
+
+
+def choose_version(base: Path, wanted: str) -> int:
+    """Return the version that `wanted` names: a number (also of one that is gone), a label, or `live`.
+
+    Raises:
+        NotFoundError: no such label, or nothing is served.
+    """
+    named = {**read_standing(base).labels, LIVE: find_live(base).version}
+    version = int(wanted) if wanted.isdecimal() else named.get(wanted)
+    if version is None:
+        known = ", ".join(name for name, number in named.items() if number is not None)
+        raise NotFoundError(f"VERSION: expected a number{f', {known}' if known else ''}; received '{wanted}'")
+    return version
+
+
+def require_sound(base: Path, version: int) -> Path:
+    """Return the folder of a version whose files are what was pushed.
+
+    Raises:
+        NotFoundError: no such version, or one that was not pushed by `penstock run`.
+        DataLossError: its files are not what was pushed.
+    """
+    _read_sound(base, version)
+    return base / str(version)
 
 
 def require_versions(base: Path) -> dict[int, Path]:

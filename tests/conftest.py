@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that runs in this process neither imports TensorFlow behind a test's back nor ends the process."""
-    monkeypatch.setattr("pipeline.imports.import_ahead", lambda: None)
+    monkeypatch.setattr("pipeline.imports.import_ahead", lambda *_: None)
     monkeypatch.setattr("pipeline.imports.leave", sys.exit)
 
 

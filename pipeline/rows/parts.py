@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Answered: TypeAlias = "list[Row] | pa.Table"
 """Rows with their answers beside them, in the form in which the rows were read."""
-_SUFFIX = ".part"
+SUFFIX = ".part"
 _REFUSED_SUFFIX = ".rejected"
 _PART_SUFFIXES = (".parquet", ".jsonl")
 
@@ -38,6 +38,7 @@ class Job(NamedTuple):
         on_error: `fail` or `skip`.
         prefix: of the answers' names.
         rows: in a part.
+        keys: columns beside the answers; empty: all of the rows'.
     """
 
     input: str
@@ -47,6 +48,7 @@ class Job(NamedTuple):
     on_error: str
     prefix: str
     rows: int = CHUNK_ROWS
+    keys: str = ""
 
 
 def digest(file: Path) -> str:
@@ -80,8 +82,7 @@ class Parts:
         """Keep what came of a chunk; the answers last, for they say that the part is complete."""
         name = f"{number:06d}"
         if refused:
-            lines = b"".join(to_json(each._asdict()) + b"\n" for each in refused)
-            _write(self.folder / f"{name}{_REFUSED_SUFFIX}", lambda file: file.write_bytes(lines))
+            self.refuse(number, (each._asdict() for each in refused))
         if isinstance(answered, list):
             # its names first: a CSV file has to know those of all parts before it begins
             lines_and_names = [list({name: None for row in answered for name in row}), *answered]
@@ -91,6 +92,18 @@ class Parts:
             import pyarrow.parquet as pq
 
             _write(self.folder / f"{name}.parquet", lambda file: pq.write_table(answered, file))
+
+    def refuse(self, number: int, rows: Iterable[Row]) -> None:
+        """Keep the rows of a part that get no answer."""
+        lines = b"".join(to_json(row) + b"\n" for row in rows)
+        _write(self.folder / f"{number:06d}{_REFUSED_SUFFIX}", lambda file: file.write_bytes(lines))
+
+    def count(self, number: int) -> int:
+        """Return how many rows a Parquet part has."""
+        import pyarrow.parquet as pq
+
+        file = self.find(number)
+        return pq.read_metadata(file).num_rows if file else 0
 
     def names(self) -> list[str]:
         """Return the columns of all parts, each once."""
@@ -125,7 +138,8 @@ class Parts:
             else:
                 import pyarrow.parquet as pq
 
-                yield from map(to_json, pq.read_table(file).to_pylist())
+                for batch in pq.ParquetFile(file).iter_batches(CHUNK_ROWS):
+                    yield from map(to_json, batch.to_pylist())
 
     def refused(self) -> list[Path]:
         """Return the files of rejected rows, in the order of the rows."""
@@ -144,7 +158,7 @@ def open_parts(out: Path, job: Job, *, restart: bool) -> Iterator[Parts]:
     Raises:
         InputError: they are of another job, or another process is at it.
     """
-    folder = out.with_name(out.name + _SUFFIX)
+    folder = out.with_name(out.name + SUFFIX)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -169,7 +183,7 @@ def remove_parts(parts: Parts) -> None:
 def _empty(folder: Path) -> None:
     # the job first: parts without one are of no job
     for file in sorted(folder.iterdir(), key=lambda file: file.name != "job.json"):
-        if file.name != ".lock":
+        if file.is_file() and file.name != ".lock":
             file.unlink()
 
 
