@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -130,6 +132,20 @@ def test_unchanged_run_is_cached_but_for_the_push_check(first, penstock):
     assert reasons(again) == {"Pusher": "in each run: the check of what is served"}
     assert again["pushed"] == {**first["pushed"], "fresh": False}
     assert again["metrics"] == first["metrics"]
+
+
+def test_a_score_is_what_the_evaluator_judged(first, penstock, folder):
+    done = json.loads(penstock("score", "problems/sales.yaml", "--out", "scores.parquet", "--json").stdout)
+    assert (done["rows"], done["version"]) == (4000, first["pushed"]["version"])
+    scores = pq.read_table(folder / "scores.parquet")
+    assert scores.column_names == ["sold", "price", "shop", "weight (kg)", "day", "probability"]
+    (judged,) = (folder / ".penstock/sales/artifacts/Evaluator").glob("evaluation/*/predictions.parquet")
+    predictions = [answer for (answer,) in pq.read_table(judged)["candidate"].to_pylist()]
+    assert len(predictions) == first["rows"]["test"]
+    found = np.sort(scores["probability"].to_numpy())
+    places = np.searchsorted(found, predictions).clip(1, len(found) - 1)
+    nearest = np.minimum(abs(found[places] - predictions), abs(found[places - 1] - predictions))
+    assert nearest.max() < 1e-5
 
 
 def test_report_of_the_run_is_one_page(first, penstock, folder):
