@@ -1,7 +1,4 @@
-"""Plain text: a row for each line, for the query to take apart. Files without a header, logs, texts.
-
-The lines are cut and numbered as those of JSON Lines.
-"""
+"""Text as it stands, a row a line: logs, columns of fixed width, cells between spaces, files without a header."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +10,15 @@ from pipeline.sources.jsonl.lines import numbered_lines
 if TYPE_CHECKING:
     import duckdb
 
-SUFFIXES = ()
-"""Text may have any name: a folder is read by a pattern."""
-END = r"'\r$'"
+SUFFIXES = (".log", ".log.gz", ".log.zst")
 
 
 class Params(FileParams):
-    """Settings of a source of lines.
+    """Settings of a source of lines; its query makes columns of them.
 
     Attributes:
-        kind: `lines`. UTF-8, plain, gzip or zstd, by content. The table has the columns `file`, `line` (its number,
-            from 1) and `text`, without the line's end; blank lines are no rows.
+        kind: `lines`. A table has the columns `file` (its name), `line` (from 1) and `text` (without the line's end).
+            UTF-8, plain, gzip or zstd; blank lines are no rows.
     """
 
     kind: Literal["lines"] = "lines"
@@ -37,18 +32,18 @@ def look(
 
 
 def scan(connection: "duckdb.DuckDBPyConnection", files: Sequence[Path], params: Params, types: Types) -> str:
-    """Return SQL of the lines that are text."""
+    """Return SQL of the lines: `file`, `line`, `text`."""
     lines = numbered_lines(connection, files)
     offer_refused(
         connection,
-        f"SELECT file, line, 'text' AS \"column\", left(text, 200) AS value, fault AS reason, text AS row "
+        'SELECT file, line, NULL AS "column", left(text, 200) AS value, fault AS reason, left(text, 100000) AS row '
         f"FROM {lines} WHERE fault IS NOT NULL",
     )
     kept = f"FROM {lines} WHERE fault IS NULL"
     offer_places(connection, f"SELECT file, line {kept}")
-    return f"(SELECT parse_filename(file) AS file, line, regexp_replace(text, {END}, '') AS text {kept})"
+    return f"(SELECT parse_filename(file) AS file, line, rtrim(text, chr(13)) AS text {kept})"
 
 
 def rejects(connection: "duckdb.DuckDBPyConnection") -> str | None:
-    """Return the lines that are longer than 2 MB or no UTF-8."""
+    """Return the lines that are no UTF-8 or longer than 2 MB."""
     return read_refused(connection)

@@ -70,7 +70,7 @@ def shop(invoices):
         mine = had.setdefault(customer, random.sample(range(10000, 10150), 4))
         taken = {*random.sample(mine, 2), 10000 + customer % 30 * 5 + random.randrange(5)}
         when = moment.strftime("%m/%d/%Y %H:%M")
-        table += [line(str(invoice), str(product), 1, when, customer) for product in sorted(taken)]
+        table += [line(str(invoice), f"{product}A", 1, when, customer) for product in sorted(taken)]
     return table
 
 

@@ -1,44 +1,45 @@
-"""Plain text as a table of lines."""
+"""Files of text: rows are lines, numbered as an editor does."""
+
+from __future__ import annotations
 
 import gzip
+from pathlib import Path
+
+import duckdb
 
 from pipeline.reader import Reading, read_source
-from pipeline.sources import lines
+from pipeline.sources import lines, read_places
 
 
-def rows(connection, *files):
-    scan = lines.scan(connection, files, lines.Params(files="*.txt"), {})
-    return connection.sql(f"SELECT * FROM {scan} ORDER BY file, line").fetchall()
-
-
-def test_each_line_that_is_not_blank_is_a_row_with_its_number(connection, tmp_path):
-    one, two = tmp_path / "one.txt", tmp_path / "two.txt.gz"
-    one.write_bytes(b'\xef\xbb\xbf1\t0.5\t"Zo\xc3\xab, she said\r\n\r\n2\t-1\tno\r\n')
-    two.write_bytes(gzip.compress(b"last"))
-    assert rows(connection, one, two) == [
-        ("one.txt", 1, '1\t0.5\t"Zoë, she said'),
-        ("one.txt", 3, "2\t-1\tno"),
-        ("two.txt.gz", 1, "last"),
+def test_a_row_is_a_line_with_its_file_and_number(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    files = [tmp_path / "a.txt", tmp_path / "b.log.gz"]
+    files[0].write_bytes(b'1 2.5  \r\n\n"3,4\n\xff5\nZo\xc3\xab')
+    files[1].write_bytes(gzip.compress(b"6\n"))
+    params = lines.Params(files="*")
+    assert lines.look(connection, files, params, {}, whole=True) == {}
+    scan = lines.scan(connection, files, params, {})
+    assert connection.sql(f"SELECT * FROM {scan} ORDER BY ALL").fetchall() == [
+        ("a.txt", 1, "1 2.5  "),
+        ("a.txt", 3, '"3,4'),
+        ("a.txt", 5, "Zoë"),
+        ("b.log.gz", 1, "6"),
     ]
+    refused = connection.sql(f"SELECT file, line, reason FROM ({lines.rejects(connection)})").fetchall()
+    assert refused == [(str(files[0]), 4, "expected text in UTF-8, received other bytes")]
+    places = connection.sql(f"SELECT parse_filename(file), line FROM ({read_places(connection)})").fetchall()
+    assert sorted(places) == [("a.txt", 1), ("a.txt", 3), ("a.txt", 5), ("b.log.gz", 1)]
 
 
-def test_a_line_that_is_no_text_is_refused_by_its_number(connection, tmp_path):
-    file = tmp_path / "one.txt"
-    file.write_bytes(b"good\n\xff\xfe\ngood too\n")
-    assert [text for _, _, text in rows(connection, file)] == ["good", "good too"]
-    refused = connection.sql(lines.rejects(connection)).fetchall()
-    assert [(line, column, reason) for _, line, column, _, reason, _ in refused] == [
-        (2, "text", "expected text in UTF-8, received other bytes")
-    ]
-
-
-def test_a_query_takes_lines_apart(tmp_path):
-    (tmp_path / "rated.txt").write_text("1\t0.5\tgood\n2\t-1\tbad\n")
-    (tmp_path / "rated.sql").write_text(
-        "SELECT CAST(split_part(text, chr(9), 2) AS DOUBLE) AS rating, split_part(text, chr(9), 3) AS said FROM data"
+def test_a_query_makes_columns_of_several_tables(tmp_path: Path) -> None:
+    (tmp_path / "cycles.txt").write_text("1 1 0.5 \n1 2 0.75 \n2 1 0.25 \n")
+    (tmp_path / "left.txt").write_text("112 \n98 \n")
+    (tmp_path / "engines.sql").write_text(
+        "SELECT cells[1]::INTEGER AS engine, max(cells[3]) AS value, any_value(trim(limits.text)::INTEGER) AS rest "
+        "FROM (SELECT string_split(trim(text), ' ')::DOUBLE[] AS cells FROM cycles) "
+        'JOIN "left" AS limits ON limits.line = cells[1] GROUP BY 1'
     )
-    (tmp_path / "rows").mkdir()
-    source = lines.Params(files="rated.txt", query="rated.sql")
-    content = read_source(Reading(source, tmp_path, {}, {}), tmp_path / "rows")
-    assert content.rows == 2
-    assert content.raw_types == {"rating": "float", "said": "bytes"}
+    source = lines.Params(files={"cycles": "cycles.txt", "left": "left.txt"}, query="engines.sql")
+    content = read_source(Reading(source, tmp_path, {}, {}), tmp_path)
+    assert content.read == {"cycles": 3, "left": 2, "query": 2}
+    rows = duckdb.sql(f"SELECT engine, value, rest FROM read_parquet('{tmp_path}/rows-00000.parquet') ORDER BY 1")
+    assert rows.fetchall() == [(1, 0.75, 112), (2, 0.25, 98)]
