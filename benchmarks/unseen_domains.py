@@ -1,6 +1,7 @@
 """How well a sentiment model reads texts of a domain that it has not seen: each domain in turn is the test split."""
 
 import argparse
+import importlib
 import json
 import sys
 import tempfile
@@ -34,10 +35,10 @@ def measure(domain: str, folder: Path) -> dict[str, Any]:
     """Return Pearson's r on a domain of the model that all others trained, and of its references."""
     problem = leave_out(domain, folder)
     run = json.loads(run_fresh([PENSTOCK, "run", problem, "--json"], folder / "home").output)
-    from problems import read
     from references.sentiment import pearson, ridge, texts, vader
 
-    found = read("sentiment", folder / "home", Path(run["pushed"]["path"]))
+    # benchmarks/problems.py: there is a folder of that name, too
+    found = importlib.import_module("problems").read("sentiment", folder / "home", Path(run["pushed"]["path"]))
     ratings = found.splits["test"]["rating"]
     answers = {
         "model": found.answers["value"].ravel(),
