@@ -60,9 +60,15 @@ def embed(ids: "KerasTensor", size: int, units: int | None, name: str, l2: float
     return Encoded(layer(ids), ids, size)
 
 
-def embed_steps(ids: "KerasTensor", size: int, units: int | None, name: str) -> Encoded:
-    """Return the sequence of `ids` ([batch, length] int64, below `size`, 0 is padding), each by its embedding."""
+def embed_steps(ids: "KerasTensor", size: int, units: int | None, name: str, dropout: float = 0.0) -> Encoded:
+    """Return the sequence of `ids` ([batch, length] int64, below `size`, 0 is padding), each by its embedding.
+
+    `dropout` is the share of whole steps that are zeros while training.
+    """
     import keras
 
     layer = keras.layers.Embedding(size, units or embedding_units(size), name=f"{name}_embedding")
-    return sequence(layer(ids), ids > 0)
+    steps = layer(ids)
+    if dropout:
+        steps = keras.layers.Dropout(dropout, noise_shape=(None, ids.shape[1], 1))(steps)
+    return sequence(steps, ids > 0)

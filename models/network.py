@@ -41,7 +41,7 @@ def build_network(
     if target.ITEMS:
         columns[ITEM] = keras.Input((), dtype="int64", name=ITEM)
         told = [feature for feature in encoded if feature.tower == "item"]
-        outputs = paired(outputs, columns[ITEM], told, spec, len(facts.classes))
+        outputs = paired(outputs, told, columns, spec, facts)
     prediction = target.head(outputs, spec.inputs.target, facts)
     return keras.Model(columns, prediction, name=spec.model.family)
 

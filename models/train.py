@@ -20,6 +20,7 @@ from models.memory import give_back
 from models.network import build_network, compile_network, vocabulary_sizes
 from models.packs import pack
 from models.preprocess import LABEL
+from models.raw import safe_name
 from models.reference import record_reference
 from models.spec import ModelSpec, target_kind
 from models.targets import LabelFacts
@@ -234,5 +235,17 @@ def label_facts(spec: ModelSpec, labels: Any, transform: "tft.TFTransformOutput"
     if vocabulary:
         classes = tuple(name.decode() for name in transform.vocabulary_by_name(vocabulary))
         counts = labels.sum(axis=0) if labels.ndim > 1 else np.bincount(labels[labels >= 0], minlength=len(classes))
-        return LabelFacts(classes, counts=tuple(int(count) for count in counts))
+        named = _classes_named(spec, classes, transform)
+        return LabelFacts(classes, counts=tuple(int(count) for count in counts), named=named)
     return LabelFacts((), float(labels.mean(dtype="float64")), float(labels.std(dtype="float64")) or 1.0)
+
+
+def _classes_named(
+    spec: ModelSpec, classes: Sequence[str], transform: "tft.TFTransformOutput"
+) -> dict[str, tuple[int, ...]]:
+    """Return the class of each word in the vocabulary of a feature that lists classes, -1 of others."""
+    ids = {name.encode(): index for index, name in enumerate(classes)}
+    repeats = getattr(spec.inputs.target, "repeats", ())
+    return {
+        name: tuple(ids.get(word, -1) for word in transform.vocabulary_by_name(safe_name(name))) for name in repeats
+    }

