@@ -4,6 +4,7 @@ With one name the table of docs/problems/NAME.md, without or with several README
 """
 
 import argparse
+import importlib
 import json
 import sys
 import tempfile
@@ -61,8 +62,6 @@ def compare(name: str, home: Path) -> dict[str, Any]:
     run = find_run(name, home)
     if run["pushed"] is None:
         sys.exit(f"{name}: no model was pushed: {'; '.join(run['refusals'])}")
-    import importlib
-
     references = importlib.import_module(f"references.{name}")
     found = read(name, home, Path(run["pushed"]["path"]))
     figures: list[Figure] = references.compare(found)
@@ -99,6 +98,7 @@ def read(name: str, home: Path, model: Path) -> "Found":
     """Return the raw columns of the run's splits, and what its pushed model answers for the test split."""
     from references import Found
 
+    from models.dataset import concatenate
     from models.export import load_predictor, read_spec
     from pipeline.lineage import read_runs
     from pipeline.workspace import Workspace
@@ -116,7 +116,7 @@ def read(name: str, home: Path, model: Path) -> "Found":
         predict({column: test[column][start : start + BATCH_ROWS] for column in spec.inputs.columns})
         for start in range(0, rows, BATCH_ROWS)
     ]
-    return Found(spec, splits, concatenate(answers))
+    return Found(spec, splits, concatenate(iter(answers)))
 
 
 def read_columns(files: Sequence[Path], lengths: dict[str, int]) -> dict[str, Any]:
@@ -124,21 +124,14 @@ def read_columns(files: Sequence[Path], lengths: dict[str, int]) -> dict[str, An
     import pyarrow.parquet as pq
     import pyarrow.types as kinds
 
-    from models.dataset import dense_batches
+    from models.dataset import concatenate, dense_batches
 
     values = {field.name: field.type.value_type for field in pq.read_schema(files[0])}
     types = {
         name: "int" if kinds.is_integer(kind) else "float" if kinds.is_floating(kind) else "bytes"
         for name, kind in values.items()
     }
-    return concatenate(list(dense_batches(files, types, lengths)))
-
-
-def concatenate(batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the columns of all batches, one after the other."""
-    import numpy as np
-
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return concatenate(dense_batches(files, types, lengths))
 
 
 def render_problem(found: dict[str, Any]) -> str:
