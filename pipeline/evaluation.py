@@ -38,6 +38,7 @@ class Metric(NamedTuple):
 METRICS = {
     "auc": Metric("binary"),
     "pr_auc": Metric("binary"),
+    "recall_at_precision_90": Metric("binary"),
     "accuracy": Metric("binary"),
     "precision": Metric("binary"),
     "recall": Metric("binary"),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pipeline.card.facts import SMALL_SLICE, number
 from pipeline.evaluation import COUNT, METRICS
+from pipeline.judging import EVEN
 
 if TYPE_CHECKING:
     from pipeline.blessing import Blessing, Judged
@@ -152,7 +153,8 @@ def render_judged(blessing: "Blessing", slices: "Sequence[SliceMetrics]") -> Ren
     overall = [each for each in blessing.metrics if not each.slice]
     served = any(each.served is not None for each in overall)
     beside = ("served", "difference lies in", "") if served else ()
-    title = f"Metrics on the {blessing.split} split"
+    decided = "" if blessing.threshold in {None, EVEN} else f", decisions at {blessing.threshold:.3g}"
+    title = f"Metrics on the {blessing.split} split{decided}"
     total = table("metric", "value", f"{blessing.confidence:.0%} interval", *beside, title=title)
     for each in overall:
         value, interval = Text(_number(each.value), style="bold"), f"{_number(each.low)} – {_number(each.high)}"

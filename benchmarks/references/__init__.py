@@ -36,7 +36,7 @@ class Figure(NamedTuple):
         model: what the pushed model reaches on the test split.
         interval: its 95 % interval, by resamples of the rows (or of whole groups of rows).
         references: what each reference reaches on the same rows.
-        bar: what is asked, in words.
+        bar: what is asked, in words; empty: nothing, the figure is only told.
         holds: whether it holds.
     """
 

@@ -18,6 +18,7 @@ LABELS = "binary"
 METRICS = (
     "auc",
     "pr_auc",
+    "recall_at_precision_90",
     "accuracy",
     "precision",
     "recall",

@@ -9,6 +9,8 @@ from pipeline.formulas import Array, Formula, Ranked, averaged, share
 
 BINS = 10
 """Of a probability, for the calibration error."""
+TENTHS = 9
+"""Of what is told that must be right, for recall_at_precision_90."""
 
 
 class Decisions(NamedTuple):
@@ -124,6 +126,26 @@ def weighted_auc(labels: Array, scores: Array, weights: Array) -> Array:
 
 def pr_auc() -> Ranked:
     """Area under precision over recall, as average precision: no interpolation between the rows' thresholds."""
+    return Ranked(
+        _by_threshold(lambda positive, told, hits: np.einsum("ij,ij->i", positive, hits / told, dtype="float64"))
+    )
+
+
+def recall_at_precision_90() -> Ranked:
+    """Largest share of the positive rows that a threshold finds where 9 of 10 rows it tells are positive; else 0."""
+    return Ranked(
+        _by_threshold(
+            lambda _, told, hits: np.where(10 * hits >= TENTHS * told, hits, 0).max(axis=1, initial=0).astype("float64")
+        )
+    )
+
+
+def _by_threshold(total: Callable[[Array, Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
+    """Return a score: `total` over the positive rows by falling probability, as a share of their weight.
+
+    `total` gets `[resamples, positive rows]`: their weights, and of the threshold at each one how many rows are told
+    (1 where none is) and how many of them are positive.
+    """
 
     def score(labels: Array, predictions: Array, weights: Array) -> Array:
         order = np.argsort(-predictions[:, 0], kind="stable")
@@ -132,10 +154,9 @@ def pr_auc() -> Ranked:
         drawn = weights[:, order]
         told, hits = (_running(each)[:, end[there]] for each in (drawn, np.where(there, drawn, 0)))
         positive = drawn[:, there].astype("float32")
-        found = np.einsum("ij,ij->i", positive, hits / np.maximum(told, 1), dtype="float64")
-        return share(found, positive.sum(axis=1, dtype="float64"))
+        return share(total(positive, np.maximum(told, 1), hits), positive.sum(axis=1, dtype="float64"))
 
-    return Ranked(score)
+    return score
 
 
 def _ties(ordered: Array) -> tuple[Array, Array]:

@@ -51,6 +51,11 @@ def compute(name: str, labels: Any = None, predictions: Any = None, weights: Any
     return float(metric.score(labels, predictions, drawn)[0])
 
 
+def recall_at(least: float, precision: Array, recall: Array, thresholds: Array) -> float:
+    """The largest recall at a threshold of that precision."""
+    return float(recall[precision >= least - 1e-12].max())
+
+
 def by_sklearn(name: str, labels: Any, predictions: Any) -> float:
     """The same by scikit-learn, or by numpy."""
     first = predictions[:, 0]
@@ -59,6 +64,7 @@ def by_sklearn(name: str, labels: Any, predictions: Any) -> float:
     found: dict[str, Any] = {
         "auc": lambda: sk.roc_auc_score(labels, first),
         "pr_auc": lambda: sk.average_precision_score(labels, first),
+        "recall_at_precision_90": lambda: recall_at(0.9, *sk.precision_recall_curve(labels, first)),
         "accuracy": lambda: sk.accuracy_score(there, told),
         "precision": lambda: sk.precision_score(there, told),
         "recall": lambda: sk.recall_score(there, told),
@@ -121,7 +127,23 @@ def test_items_by_their_place() -> None:
     assert found == pytest.approx([2 / 5, 3 / 5, gains / 5, (gains + 1 / math.log2(13)) / 5])
 
 
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        ([1] * 9 + [0, 1, 0], [0.9] * 10 + [0.5, 0.4], 1.0),  # 9 of the first 10, 10 of 11: all that there are
+        ([1] * 9 + [0, 0, 1], [0.9] * 10 + [0.5, 0.5], 0.9),  # 9 of the first 10 are enough, 10 of 12 are not
+        ([1] * 8 + [0, 0, 1], [0.9] * 10 + [0.5], 0.0),  # the first ten stand together
+        ([1, 0, 1, 1], [0.9, 0.8, 0.7, 0.6], 1 / 3),
+        ([0, 1], [0.9, 0.8], 0.0),
+    ],
+)
+def test_recall_where_nine_of_ten_are_right(labels: list[float], scores: list[float], expected: float) -> None:
+    predictions = np.array(scores)[:, None]
+    assert compute("recall_at_precision_90", np.array(labels), predictions) == pytest.approx(expected)
+
+
 NOWHERE = [
+    ("recall_at_precision_90", [0.0, 0.0], [[0.2], [0.8]]),
     ("auc", [1.0, 1.0], [[0.2], [0.8]]),
     ("pr_auc", [0.0, 0.0], [[0.2], [0.8]]),
     ("precision", [1.0, 0.0], [[0.2], [0.3]]),

@@ -46,6 +46,10 @@ def test_metrics_stand_beside_those_of_the_served_model():
     assert "Metrics on the test split" in lines
     assert "auc 0.9000 0.8800 – 0.9200 0.8500 +0.0300 to +0.0700 better" in lines
     assert "shop a 400 0.8000" in lines
+    chosen = blessing.model_copy(update={"threshold": 0.13471786})
+    screen = io.StringIO()
+    Console(width=80, file=screen).print(render_judged(chosen, slices))
+    assert "Metrics on the test split, decisions at 0.135" in screen.getvalue()
     alone = judged.model_copy(update={"served": None, "difference": None})
     screen = io.StringIO()
     Console(width=80, file=screen).print(render_judged(blessing.model_copy(update={"metrics": (alone,)}), []))

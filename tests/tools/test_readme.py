@@ -21,7 +21,15 @@ def test_section_is_replaced():
 def test_every_section_is_filled():
     text = (ROOT / "README.md").read_text("utf-8")
     sections = re.findall(r"<!-- (\w+) -->\n(.*?)<!-- /\1 -->", text, re.DOTALL)
-    assert {name for name, _ in sections} == {"demo", "flights", "ingestion", "stock", "reference", "serving"}
+    assert {name for name, _ in sections} == {
+        "demo",
+        "flights",
+        "ingestion",
+        "stock",
+        "reference",
+        "problems",
+        "serving",
+    }
     assert all(body.strip() for _, body in sections)
 
 
