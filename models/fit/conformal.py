@@ -35,15 +35,17 @@ def distance(found: "Array", labels: "Array", params: Params) -> float:
     """Return how far outwards both ends must move to hold their share of the labels; below 0: inwards.
 
     On the scale of the target: of `scale: log` that of log(1 + label). An amount is never below an end at 0, so that
-    end stays there and the other one moves alone.
+    end stays there and the other one moves alone. Labels between the inner quantiles are inside wherever the ends are.
     """
     import numpy as np
 
-    low, high, label = found[:, 0].astype("float64"), found[:, -1].astype("float64"), labels.astype("float64")
-    below, above = low - label, label - high
+    bend = np.log1p if params.scale == "log" else np.asarray
+    low, high, label = (bend(values.astype("float64")) for values in (found[:, 0], found[:, -1], labels))
+    first, last = (bend(values.astype("float64")) for values in _inner(found))
+    held = label >= first
     if params.scale == "log":
-        below = np.where(low > 0, np.log1p(low) - np.log1p(label), -np.inf)
-        above = np.log1p(label) - np.log1p(high)
+        held |= low <= 0
+    below, above = np.where(held, -np.inf, low - label), np.where(label <= last, -np.inf, label - high)
     outside = np.sort(np.maximum(below, above))
     share = params.quantiles[-1] - params.quantiles[0]
     return float(outside[min(math.ceil((len(outside) + 1) * share), len(outside)) - 1])
@@ -53,11 +55,20 @@ def move(quantiles: Any, outwards: float, params: Params) -> Any:
     """Return `[batch, quantiles] float32` with the first and the last one moved, never beyond the others."""
     from keras import ops
 
-    low, inner, high = quantiles[:, :1], quantiles[:, 1:-1], quantiles[:, -1:]
+    low, high = quantiles[:, 0], quantiles[:, -1]
     if params.scale == "log":
         lower = ops.where(low > 0, ops.expm1(ops.maximum(ops.log1p(low) - outwards, 0.0)), 0.0)
         higher = ops.expm1(ops.maximum(ops.log1p(high) + outwards, 0.0))
     else:
         lower, higher = low - outwards, high + outwards
-    fence = inner if inner.shape[1] else (low + high) / 2
-    return ops.concatenate([ops.minimum(lower, fence[:, :1]), inner, ops.maximum(higher, fence[:, -1:])], axis=1)
+    first, last = _inner(quantiles)
+    ends = ops.minimum(lower, first)[:, None], ops.maximum(higher, last)[:, None]
+    return ops.concatenate([ends[0], quantiles[:, 1:-1], ends[1]], axis=1)
+
+
+def _inner(quantiles: Any) -> tuple[Any, Any]:
+    """Return the second and the last but one, `[batch]`; of two quantiles their middle, twice."""
+    if quantiles.shape[1] == 2:
+        middle = (quantiles[:, 0] + quantiles[:, 1]) / 2
+        return middle, middle
+    return quantiles[:, 1], quantiles[:, -2]

