@@ -1,5 +1,5 @@
--- Asked after each cycle: a row is an engine's last 30 cycles, up to the one it has just flown; an engine with fewer has
--- shorter lists. Nothing behind that cycle may enter but for the label, which is held at 125 cycles: an engine without wear
+-- Asked after each cycle: a row is what an engine's last 30 cycles say, up to the one it has just flown: of each sensor the
+-- mean of the last 5 and of all of them, and how much it rises a cycle; an engine with fewer has what there is. Nothing behind that cycle may enter but for the label, which is held at 125 cycles: an engine without wear
 -- shows nothing of when it will fail. Engines of the train file run until they fail. Those of the test file are cut off
 -- before and asked once, at their last cycle; what was left to them then stands in the line of their number in the third
 -- file. One engine of seven, by a hash of its number, is left aside for the eval split. Sensors that never change at one
@@ -43,10 +43,13 @@ SELECT
     file_part || ' ' || engine AS engine,
     max(cycle) OVER of_engine - cycle + if(file_part = 'test', CAST(trim(remaining.text) AS INTEGER), 0) AS cycles_to_failure,
     least(cycles_to_failure, 125) AS cycles_left,
-    list(COLUMNS('(sensor_.*)')) OVER recent AS '\1'
+    avg(COLUMNS('(sensor_.*)')) OVER last_5 AS '\1_now',
+    avg(COLUMNS('(sensor_.*)')) OVER last_30 AS '\1_mean',
+    regr_slope(COLUMNS('(sensor_.*)'), cycle) OVER last_30 AS '\1_rise'
 FROM readings
 LEFT JOIN remaining ON remaining.line = readings.engine
 WINDOW
     of_engine AS (PARTITION BY file_part, readings.engine),
-    recent AS (PARTITION BY file_part, readings.engine ORDER BY cycle ROWS 29 PRECEDING)
+    last_5 AS (PARTITION BY file_part, readings.engine ORDER BY cycle ROWS 4 PRECEDING),
+    last_30 AS (PARTITION BY file_part, readings.engine ORDER BY cycle ROWS 29 PRECEDING)
 QUALIFY file_part = 'train' OR cycle = max(cycle) OVER of_engine
