@@ -93,7 +93,7 @@ def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTen
 
 def _log_spread(facts: LabelFacts) -> float:
     """Return about the standard deviation of log(1 + label): that of a log-normal label of this mean and deviation."""
-    return math.log1p((facts.deviation / (1 + facts.mean)) ** 2) ** 0.5
+    return math.sqrt(math.log1p((facts.deviation / (1 + facts.mean)) ** 2))
 
 
 def loss(params: Params, facts: LabelFacts) -> Any:
