@@ -12,28 +12,35 @@ END = "cycles_to_failure"
 
 
 def compare(found: Found) -> list[Figure]:
-    """Return the median's errors against capped and true labels, NASA's score, and the share within the interval."""
+    """Return the errors against capped and true labels, NASA's score, and the share within the interval.
+
+    What has the least squared error is the mean, which three quantiles tell about: 0.63 of the median and 0.185 of each
+    end (Pearson and Tukey 1965, Biometrika 52). The median's own error is told, too.
+    """
     test = found.splits["test"]
     capped, true = test[found.spec.inputs.target.column].astype("float64"), test[END].astype("float64")
     answers = found.answers["quantiles"].astype("float64")
     low, middle, high = answers.T
-    points = references(found)
+    mean, points = 0.185 * (low + high) + 0.63 * middle, references(found)
     wanted = [
-        ("RMSE, labels held at 125 cycles", rmse, capped, f"at most {BAR_CYCLES}", lambda value: value <= BAR_CYCLES),
-        ("RMSE, labels as they are", rmse, true, "", lambda _: True),
-        ("NASA's score, labels held at 125 cycles", nasa_score, capped, "", lambda _: True),
+        ("RMSE, labels held at 125 cycles", rmse, capped, mean),
+        ("the same, of the median", rmse, capped, middle),
+        ("RMSE, labels as they are", rmse, true, mean),
+        ("NASA's score, labels held at 125 cycles", nasa_score, capped, mean),
     ]
     figures = [
         Figure(
             name,
-            score(labels, middle),
-            resample(lambda rows, score=score, labels=labels: score(labels[rows], middle[rows]), len(labels)),
+            score(labels, own),
+            resample(lambda rows, score=score, labels=labels, own=own: score(labels[rows], own[rows]), len(labels)),
             {reference: score(labels, point) for reference, point in points.items()},
-            bar,
-            bool(holds(score(labels, middle))),
+            "",
+            True,
         )
-        for name, score, labels, bar, holds in wanted
+        for name, score, labels, own in wanted
     ]
+    bar, holds = f"at most {BAR_CYCLES}", figures[0].model <= BAR_CYCLES
+    figures[0] = figures[0]._replace(bar=bar, holds=holds)
     inside = ((low <= capped) & (capped <= high)).astype("float64")
     interval = resample(lambda rows: float(inside[rows].mean()), len(inside))
     return [*figures, Figure("share within the 90 % interval", float(inside.mean()), interval, {}, "", True)]
