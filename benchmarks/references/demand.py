@@ -58,25 +58,27 @@ def seasonal_naive(found: Found, levels: Array) -> Array:
 
 
 def exponential_smoothing(found: Found, levels: Array) -> Array:
-    """Return `[test rows, levels]` of Holt-Winters' additive method with a week's season, fitted before each origin.
+    """Return `[test rows, levels]` of Holt-Winters' additive method with a week's season, over all days to an origin.
 
-    The ends are quantiles of the errors of one step, a step being as uncertain as any other.
+    How fast it forgets is fitted once a product, before the first origin. The ends are quantiles of the errors of one
+    step, a step being as uncertain as any other.
     """
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
-    test, quantiles = found.splits["test"], np.empty((len(found.splits["test"]["units"]), len(levels)))
-    origins = days(test["origin"])
-    daily = rebuild(found)
+    test = found.splits["test"]
+    origins, daily = days(test["origin"]), rebuild(found)
+    quantiles = np.empty((len(origins), len(levels)))
     for product in np.unique(test["product"]):
         first, units = daily[product]
-        of_product = test["product"] == product
+        of_product, fixed = test["product"] == product, {}
         for origin in np.unique(origins[of_product]):
             rows, past = of_product & (origins == origin), units[: origin - first + 1]
+            model = ExponentialSmoothing(past, seasonal="add", seasonal_periods=WEEK)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of products that were never sold
-                fitted = ExponentialSmoothing(past, seasonal="add", seasonal_periods=WEEK).fit()
-                ahead = np.asarray(fitted.forecast(SEASON_DAYS))
-            point = ahead[test["days_ahead"][rows].astype(int) - 1]
+                warnings.simplefilter("ignore")  # of products that were hardly ever sold
+                fitted = model.fit(**fixed, optimized=not fixed)
+            fixed = {name: fitted.params[name] for name in ("smoothing_level", "smoothing_seasonal")}
+            point = np.asarray(fitted.forecast(SEASON_DAYS))[test["days_ahead"][rows].astype(int) - 1]
             quantiles[rows] = point[:, None] + np.quantile(past - fitted.fittedvalues, levels)
             quantiles[rows, len(levels) // 2] = point
     return np.sort(quantiles.clip(0), axis=1)
