@@ -11,15 +11,16 @@ WITH sales AS (
     SELECT DISTINCT
         * REPLACE (strptime(InvoiceDate, '%m/%d/%Y %H:%M') AS InvoiceDate)
     FROM data
-    WHERE Quantity > 0 AND Price > 0 AND Invoice[1] <> 'C' AND regexp_matches(StockCode, '^[0-9]{5}')
+    WHERE Quantity > 0 AND Price > 0 AND NOT starts_with(CAST(Invoice AS VARCHAR), 'C')
+        AND regexp_matches(CAST(StockCode AS VARCHAR), '^[0-9]{5}')
 ),
 sold AS (
-    SELECT StockCode AS product, CAST(InvoiceDate AS DATE) AS day, sum(Quantity) AS units
+    SELECT CAST(StockCode AS VARCHAR) AS product, CAST(InvoiceDate AS DATE) AS day, sum(Quantity) AS units
     FROM sales
     GROUP BY ALL
 ),
 products AS (
-    SELECT product, min(day) AS first_day
+    SELECT product
     FROM sold
     GROUP BY product
     ORDER BY sum(units) FILTER (day < DATE '2011-08-15') DESC NULLS LAST, product
