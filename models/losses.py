@@ -57,7 +57,8 @@ def pinball(quantiles: Sequence[float], scale: float) -> Loss:
     def loss(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
         levels = keras.ops.convert_to_tensor(quantiles, "float32")
         above = (keras.ops.reshape(keras.ops.cast(label, "float32"), (-1, 1)) - prediction) / scale
-        return keras.ops.mean(keras.ops.maximum(levels * above, (levels - 1) * above), axis=1)
+        # equal ones count as below: what a head holds at 0 stays there where labels of 0 are frequent
+        return keras.ops.mean(keras.ops.where(above > 0, levels * above, (levels - 1) * above), axis=1)
 
     return loss
 

@@ -194,7 +194,7 @@ def load_problem(path: Path) -> LoadedProblem:
 
 def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, problem: Any) -> str:
     """Turn one of pydantic's errors into `file:line: key.path: expected ..., received ...`."""
-    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "group", "stratified", "time"}
+    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "group", "stratified", "time", "column"}
     # pydantic puts the union's tag into the path; the YAML has no such key
     keys = tuple(
         key

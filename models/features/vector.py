@@ -20,10 +20,12 @@ class Params(Feature):
     Attributes:
         length: how many there are. A shorter list, or one with a number missing, is missing as a whole: nobody knows
             which places are left. Of a longer one the last count.
+        scale: `zscore`, or `log`: the z-score of the logarithm, signed: for amounts.
     """
 
     kind: Literal["vector"] = "vector"
     length: PositiveInt
+    scale: Literal["zscore", "log"] = "zscore"
 
 
 def takes(params: Params) -> Takes:
@@ -39,7 +41,8 @@ def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "
     for name, each in params.items():
         numbers = to_number(fit(columns[name], each.length))
         missing = tf.reduce_any(tf.math.is_nan(numbers), axis=1, keepdims=True)
-        values.append(tf.where(missing, float("nan"), numbers))
+        bent = tf.sign(numbers) * tf.math.log1p(tf.abs(numbers)) if each.scale == "log" else numbers
+        values.append(tf.where(missing, float("nan"), bent))
         flags.append(tf.cast(missing, tf.float32))
     scaled = tf.split(standardize(tf.concat(values, axis=1), "vector"), [each.length for each in params.values()], 1)
     return {name: tf.concat(parts, axis=1) for name, *parts in zip(params, scaled, flags, strict=True)}

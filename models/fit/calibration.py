@@ -1,7 +1,8 @@
-"""Probabilities that are shares: what is learned on the eval split after training, and becomes part of the network."""
+"""What is learned on the eval split after training, and becomes part of the network: shares that are true."""
 
 from typing import TYPE_CHECKING, Any
 
+from models.fit.conformal import with_interval
 from models.spec import ModelSpec, target_kind
 from models.targets import LabelFacts
 
@@ -28,7 +29,7 @@ def calibrated(
     """Return the network with the calibration that the target asks for, learned on `evaluation`; it shares the weights.
 
     Temperature scaling (Guo et al. 2017) divides the logits by one number; isotonic regression (Zadrozny & Elkan 2002)
-    gives the share of positive rows among those of nearby scores.
+    gives the share of positive rows among those of nearby scores. `conformal` is in models/fit/conformal.py.
     """
     import keras
 
@@ -36,6 +37,8 @@ def calibrated(
     method = getattr(target, "calibration", "none")
     if method == "none":
         return network
+    if method == "conformal":
+        return with_interval(network, predict(network, evaluation), evaluation[label], target)
     inputs = {tensor.name: tensor for tensor in network.inputs}
     logits = network.get_layer("prediction").input
     found = predict(keras.Model(inputs, logits), evaluation)

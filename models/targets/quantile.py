@@ -1,8 +1,9 @@
 """A number with its uncertainty: several quantiles of it, which make prediction intervals."""
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.losses import pinball
 from models.raw import to_number
@@ -20,6 +21,8 @@ WATCHED = ("coverage",)
 VOCABULARY = None
 METHOD = None
 ITEMS = False
+LARGEST_EXPONENT = 80.0
+"""exp of it is still a float32."""
 
 
 class Params(Settings):
@@ -29,11 +32,15 @@ class Params(Settings):
         column: the label's column.
         quantiles: rising shares of labels that lie below each of the answers; between the first and the last lies
             the interval whose `coverage` is measured.
+        scale: `log`: of amounts, 0 and more: errors count on the scale of log(1 + label), and no answer is below 0.
+        calibration: `conformal`: the interval is made to hold its share of the labels of the eval split.
     """
 
     kind: Literal["quantile"] = "quantile"
     column: str
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(default=(0.05, 0.5, 0.95), min_length=1)
+    scale: Literal["none", "log"] = "none"
+    calibration: Literal["none", "conformal"] = "none"
 
     @field_validator("quantiles")
     @classmethod
@@ -43,10 +50,20 @@ class Params(Settings):
             raise ValueError(msg)
         return quantiles
 
+    @model_validator(mode="after")
+    def _has_interval(self) -> "Params":
+        if self.calibration == "conformal" and len(self.quantiles) < 2:
+            msg = f"calibration: conformal needs an interval, two quantiles or more, received {list(self.quantiles)}"
+            raise ValueError(msg)
+        return self
+
 
 def transform(label: "tf.Tensor", params: Params) -> "tf.Tensor":
-    """Return `[batch] float32`."""
-    return to_number(label)
+    """Return `[batch] float32`, NaN for what the loss can't take."""
+    import tensorflow as tf
+
+    number = to_number(label)
+    return tf.where(number >= 0, number, float("nan")) if params.scale == "log" else number
 
 
 def units(params: Params, facts: LabelFacts) -> int:
@@ -64,12 +81,33 @@ def head(outputs: "KerasTensor", params: Params, facts: LabelFacts) -> "KerasTen
     outputs = keras.ops.cast(outputs, "float32")
     steps = keras.ops.concatenate([outputs[:, :1], keras.ops.softplus(outputs[:, 1:])], axis=1)
     rising = keras.ops.cumsum(steps, axis=1)
-    return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(rising)
+    if params.scale == "none":
+        return keras.layers.Rescaling(facts.deviation, facts.mean, dtype="float32", name="prediction")(rising)
+    spread = _log_spread(facts)
+    logarithm = keras.layers.Rescaling(spread, math.log1p(facts.mean) - spread**2 / 2, dtype="float32")(rising)
+    amount = keras.ops.expm1(keras.ops.minimum(logarithm, LARGEST_EXPONENT))
+    # held at 0 it keeps the gradient, or it could never rise again
+    amount = amount - keras.ops.stop_gradient(keras.ops.minimum(amount, 0.0))
+    return keras.layers.Activation("linear", dtype="float32", name="prediction")(amount)
+
+
+def _log_spread(facts: LabelFacts) -> float:
+    """Return about the standard deviation of log(1 + label): that of a log-normal label of this mean and deviation."""
+    return math.sqrt(math.log1p((facts.deviation / (1 + facts.mean)) ** 2))
 
 
 def loss(params: Params, facts: LabelFacts) -> Any:
-    """Return the mean pinball loss, in units of the label's standard deviation."""
-    return pinball(params.quantiles, facts.deviation)
+    """Return the mean pinball loss, in units of the standard deviation of the label, or of its logarithm."""
+    if params.scale == "none":
+        return pinball(params.quantiles, facts.deviation)
+    import keras
+
+    bent = pinball(params.quantiles, _log_spread(facts))
+
+    def loss(label: "tf.Tensor", prediction: "tf.Tensor") -> "tf.Tensor":
+        return bent(keras.ops.log1p(keras.ops.cast(label, "float32")), keras.ops.log1p(prediction))
+
+    return loss
 
 
 def watch(params: Params) -> list[Any]:

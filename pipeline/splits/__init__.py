@@ -14,6 +14,7 @@ from models.settings import Settings
 from pipeline.errors import InputError
 from pipeline.splits.settings import (
     HASH,
+    ColumnSplit,
     GroupSplit,
     HashSplit,
     Shares,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HASH",
+    "ColumnSplit",
     "Cuts",
     "GroupSplit",
     "HashSplit",
@@ -69,8 +71,11 @@ def cuts(split: Split, connection: "duckdb.DuckDBPyConnection", table: str) -> C
     """Read the cuts from `table`: a name or a subquery, with the column HASH.
 
     Raises:
-        InputError: times that the cut-offs can't be compared with, no time at all, or too many strata.
+        InputError: times that the cut-offs can't be compared with, no time at all, too many strata, or rows whose
+            column names no split.
     """
+    if isinstance(split, ColumnSplit):
+        _refuse_others(split, connection, table)
     if isinstance(split, StratifiedSplit):
         return Cuts(strata=_read_strata(split, connection, table))
     if not isinstance(split, TimeSplit):
@@ -91,6 +96,8 @@ def expression(split: Split, cuts: Cuts) -> str:
         return _by_time(split, cuts)
     if isinstance(split, StratifiedSplit):
         return _by_stratum(split, cuts)
+    if isinstance(split, ColumnSplit):
+        return identifier(split.column)
     place = entity(split.column) if isinstance(split, GroupSplit) else HASH
     *lower, (last, _) = _pieces(split, _buckets(split))
     whens = " ".join(f"WHEN {place} % {BUCKETS} < {end} THEN '{name}'" for name, end in lower)
@@ -159,6 +166,17 @@ def _refuse_times(split: TimeSplit, connection: "duckdb.DuckDBPyConnection", tab
     if odd:
         expected = f"moments such as {example}T10:00:00Z in '{split.column}'"
         raise InputError(f"split.column: expected {expected}, received {odd[0][0]!r:.80}")
+
+
+def _refuse_others(split: ColumnSplit, connection: "duckdb.DuckDBPyConnection", table: str) -> None:
+    """Refuse rows whose column names no split: they would be in none."""
+    name, known = f"CAST({identifier(split.column)} AS VARCHAR)", names(split)
+    odd = connection.sql(
+        f"SELECT coalesce({name}, 'nothing') FROM {table} "
+        f"WHERE coalesce({name}, '') NOT IN ({', '.join(map(quote, known))}) LIMIT 1"
+    ).fetchall()
+    if odd:
+        raise InputError(f"split.column: expected {', '.join(known)} in '{split.column}', received {odd[0][0]!r:.80}")
 
 
 def _by_time(split: TimeSplit, cuts: Cuts) -> str:

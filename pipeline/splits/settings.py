@@ -148,7 +148,28 @@ class TimeSplit(Settings):
         return self
 
 
-Split = Annotated[HashSplit | GroupSplit | StratifiedSplit | TimeSplit, Field(discriminator="by")]
+class ColumnSplit(Settings):
+    """By a column that names each row's split, for a table that comes already split, or a query that splits it.
+
+    Attributes:
+        column: `train`, `eval`, `test` or one of `named`; no row may have anything else.
+        test: whether there is a test split.
+        named: further splits.
+    """
+
+    by: Literal["column"] = "column"
+    column: str
+    test: bool = True
+    named: tuple[str, ...] = ()
+
+    @field_validator("named")
+    @classmethod
+    def _agree(cls, named: tuple[str, ...]) -> tuple[str, ...]:
+        _refuse_names(dict.fromkeys(named))
+        return named
+
+
+Split = Annotated[HashSplit | GroupSplit | StratifiedSplit | TimeSplit | ColumnSplit, Field(discriminator="by")]
 
 
 def is_share(cut: float | int | str) -> bool:
@@ -217,8 +238,8 @@ def with_fold(split: Split, fold: int) -> Split:
     Raises:
         InputError: it has no folds, or none of that number.
     """
-    folds = None if isinstance(split, TimeSplit) else split.folds
-    if folds is None:
+    folds = split.folds if isinstance(split, Shares) else None
+    if not isinstance(split, Shares) or folds is None:
         raise InputError(f"split.folds: required to choose fold {fold}, but missing")
     if not 0 <= fold < folds:
         raise InputError(f"fold: expected 0 to {folds - 1} as split.folds is {folds}, received {fold}")

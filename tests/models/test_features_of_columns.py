@@ -52,6 +52,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "tags": {"kind": "sequence", "of": "ids", "length": 2},
     "items": {"kind": "sequence", "of": "ids", "length": 4, "min_count": 15},
     "point": {"kind": "vector", "length": 2},
+    "amounts": {"kind": "vector", "length": 2, "column": "point", "scale": "log"},
     "comment": {"kind": "text", "max_tokens": 3},
     "pairs": {"kind": "text", "max_tokens": 3, "ngrams": 3, "vocabulary": 3},
     "nothing said": {"kind": "text", "max_tokens": 2},
@@ -113,6 +114,13 @@ def test_a_sequence_of_one_value_or_of_none_is_bounded(apply: Any) -> None:
 )
 def test_ids_of_a_sequence(apply: Any, column: str, lists: list[Any], expected: Any) -> None:
     assert apply(column, lists).tolist() == expected
+
+
+def test_a_vector_of_amounts_is_standardized_by_its_logarithms(apply: Any) -> None:
+    # whole vectors: 0 and 2, 10 and 30
+    logs = np.log1p([[0.0, 10.0], [2.0, 30.0]])
+    found = apply("amounts", {"point": [[0.0, 10.0], [2.0, 30.0]]})
+    np.testing.assert_allclose(found[:, :2], (logs - logs.mean(axis=0)) / logs.std(axis=0), rtol=1e-4)
 
 
 def test_a_vector_is_standardized_by_its_places_or_missing_as_a_whole(apply: Any) -> None:

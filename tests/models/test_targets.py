@@ -230,6 +230,35 @@ def test_quantiles_are_trained_and_evaluated_on_the_number() -> None:
     assert (evaluated.dtype.name, evaluated.tolist()) == ("float32", [3, -1])
 
 
+def test_quantiles_of_amounts_are_never_below_0() -> None:
+    spread = math.log1p((4 / 11) ** 2) ** 0.5
+    middle = math.log1p(10) - spread**2 / 2
+    outputs = np.array([[0.5, -1.0, 1.0], [-9.0, -50.0, -50.0]], "float32")
+    prediction = predict(quantile, outputs, NUMBERS, quantiles=LEVELS, scale="log").numpy()
+    first = [0.5, 0.5 + math.log1p(math.exp(-1)), 0.5 + math.log1p(math.exp(-1)) + math.log1p(math.exp(1))]
+    np.testing.assert_allclose(prediction[0], [math.expm1(middle + spread * value) for value in first], rtol=1e-5)
+    assert prediction[1].tolist() == [0, 0, 0]
+    found = losses(quantile, [10.0], [[4.0, 10.0, 21.0]], NUMBERS, quantiles=LEVELS, scale="log")
+    assert found == pytest.approx([(0.1 * math.log(11 / 5) + 0.1 * math.log(22 / 11)) / 3 / spread], rel=1e-5)
+    params = quantile.Params(column="y", scale="log")
+    np.testing.assert_array_equal(quantile.transform(tensor([3, -1], "int64"), params).numpy(), [3, np.nan])
+
+
+def test_an_amount_of_0_can_rise_again() -> None:
+    import tensorflow as tf
+
+    params = quantile.Params(column="y", quantiles=(0.5,), scale="log")
+    loss = quantile.loss(params, NUMBERS)
+    outputs = tf.constant([[-9.0], [-9.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        found = tf.reduce_sum(loss(tf.constant([0.0, 5.0]), quantile.head(outputs, params, NUMBERS)))
+    falling, rising = tape.gradient(found, outputs).numpy()[:, 0]
+    # the label 0 wants less, the label 5 wants more
+    assert rising < 0
+    assert falling == pytest.approx(-rising)
+
+
 def test_coverage_is_watched() -> None:
     (coverage,) = quantile.watch(quantile.Params(column="y"))
     coverage.update_state(np.array([1.0, 2.5, 3.0, 9.0]), np.array([[2.0, 2.2, 3.0]] * 4))

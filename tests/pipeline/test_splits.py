@@ -260,11 +260,26 @@ def test_names_judged_and_columns() -> None:
     assert (columns(read("hash")), columns(read("stratified"))) == ([], [KEY])
 
 
+def test_a_column_names_the_split(connection: Connection) -> None:
+    split = read("column", named=["later"])
+    assert (names(split), judged(split), columns(split)) == (["train", "eval", "test", "later"], "test", [KEY])
+    keys = ["test", "later", "train", "eval", "test"]
+    assert list(split_all(connection, split, keys).values()) == keys
+    assert names(read("column", test=False)) == ["train", "eval"]
+
+
+@pytest.mark.parametrize(("odd", "told"), [("Train", "'Train'"), (None, "'nothing'")])
+def test_a_column_that_names_no_split_is_refused(connection: Connection, odd: str | None, told: str) -> None:
+    with pytest.raises(InputError, match=f"expected train, eval, test in 'the \"key\"', received {told}"):
+        split_all(connection, read("column"), ["train", "eval", "test", odd])
+
+
 def test_fold_is_chosen_or_refused() -> None:
     assert with_fold(read("hash", folds=3, fold=1), 2) == read("hash", folds=3, fold=2)
     for split, fold, message in [
         (read("hash"), 0, "split.folds: required to choose fold 0, but missing"),
         (read("time"), 0, "split.folds: required"),
+        (read("column"), 0, "split.folds: required"),
         (read("group", folds=3), 3, "fold: expected 0 to 2 as split.folds is 3, received 3"),
     ]:
         with pytest.raises(InputError, match=message):
