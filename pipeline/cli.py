@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pipeline import imports
+from pipeline.deploy_command import app as deploy_app
 from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.gc_command import gc
@@ -361,6 +362,7 @@ app.command()(doctor)
 app.add_typer(schema_app, name="schema")
 app.add_typer(models_app, name="models")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(deploy_app, name="deploy")
 
 
 if __name__ == "__main__":
