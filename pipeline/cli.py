@@ -19,6 +19,7 @@ from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.gc_command import gc
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
+from pipeline.push_command import push
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
@@ -188,6 +189,7 @@ def run(
     accept: Annotated[
         list[str] | None, typer.Option(help="Accept this finding of the data gate in this data: drift:temp, rows, ...")
     ] = None,
+    no_push: Annotated[bool, typer.Option("--no-push", help="Let a blessed model wait for `penstock push`.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
     as_json: AsJson = False,
@@ -202,7 +204,7 @@ def run(
     require_writable(workspace)
     try:
         with guard(workspace, "run", wait=wait):
-            result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose))
+            result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose, no_push))
     except DataBlockedError as error:
         _explain(loaded, workspace, error, as_json=as_json)
         raise
@@ -228,6 +230,7 @@ class _Options(NamedTuple):
     span: str | None
     accept: list[str]
     verbose: bool
+    hold: bool
 
 
 def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> "tuple[RunResult, Any, Path | None]":
@@ -243,7 +246,7 @@ def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> 
     with capture_output(log, verbose=options.verbose) as screen:
         imports.import_ahead()
         prepared = prepare(loaded, workspace, options.span)
-        prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept))
+        prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept), hold=options.hold)
         result = run_problem(loaded, prepared, workspace, screen, log)
         asked = _ask(loaded, prepared.columns, workspace, options.ask) if options.ask and result.pushed else None
         return result, asked, _report(loaded, workspace)
@@ -353,6 +356,7 @@ def report(
 app.command()(serve)
 app.command()(predict)
 app.command()(score)
+app.command(context_settings={"ignore_unknown_options": True})(push)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command(context_settings={"ignore_unknown_options": True})(why)
 app.command()(tune)
