@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pipeline import imports
+from pipeline.ci import Server
 from pipeline.deploy_command import app as deploy_app
 from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
@@ -97,23 +98,37 @@ def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
 
 @app.command()
 def init(
-    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
-    label: Annotated[str, typer.Option(help="The column to predict.")],
+    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="A CSV or Parquet file.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     name: Annotated[str | None, typer.Option(help="The problem's name; left out, the file's.")] = None,
+    ci: Annotated[
+        Server | None, typer.Option(help="Write what this CI server needs for the problems here as well, or alone.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a problem and a schema for a table of your own."""
+    """Write a problem and a schema for a table of your own; what a CI server needs to run the problems."""
+    from pipeline.ci import write_ci
     from pipeline.render import relative
     from pipeline.scaffold import scaffold
 
-    made = scaffold(data, label, name, Path.cwd())
+    if (data is None) != (label is None) or (data is None and ci is None):
+        raise InputError("expected DATA and --label, or --ci alone; " + _received(data, label))
+    made = scaffold(data, label, name, Path.cwd()) if data and label else None
+    written = write_ci(ci, Path.cwd()) if ci else None
     if as_json:
-        _print_json(made._asdict())
+        _print_json((made._asdict() if made else {}) | ({"ci": written} if written else {}))
         return
-    for note in made.notes:
+    for note in made.notes if made else ():
         typer.echo(f"  {note}")
-    typer.echo(f"wrote {relative(made.problem)} and {relative(made.schema)}")
-    typer.echo(f"next  penstock run {relative(made.problem)}")
+    files = [*((made.problem, made.schema) if made else ()), *([written] if written else ())]
+    typer.echo(f"wrote {' and '.join(relative(file) for file in files)}")
+    if made:
+        typer.echo(f"next  penstock run {relative(made.problem)}")
+
+
+def _received(data: Path | None, label: str | None) -> str:
+    given = [name for name, value in (("DATA", data), ("--label", label)) if value is not None]
+    return f"received {' and '.join(given) or 'neither'}"
 
 
 @app.command()

@@ -85,7 +85,9 @@ def test_what_was_altered_or_removed_is_not_pushed(held, workspace):
 
 
 def test_a_model_that_was_rolled_back_stays_away(held, workspace):
-    event = Event(action="rollback", version=7, at=datetime(2026, 1, 2, tzinfo=UTC), who="ann@host", why="calls", replaced=6)
+    event = Event(
+        action="rollback", version=7, at=datetime(2026, 1, 2, tzinfo=UTC), who="ann@host", why="calls", replaced=6
+    )
     held.outcome = held.outcome._replace(fresh=False, withdrawn=event)
     with pytest.raises(BlockedError, match=r"rolled back on 2026-01-02 00:00 UTC by ann@host \(calls\)"):
         push_run(workspace, held)
