@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     from pipeline.problem import LoadedProblem
     from pipeline.workspace import Workspace
     from serving.deployment.plan import Model
-    from serving.deployment.render import Target
-else:
-    from typing import Literal
 
-    Target = Literal["compose", "kubernetes", "kserve"]
-
+Target = Literal["compose", "kubernetes", "kserve"]
 LOOK_BACK = 20
 """Runs that are searched for one that tried its model."""
 
@@ -57,18 +53,18 @@ def render(
         raise InputError(f"expected problems that push to one folder, received {', '.join(map(str, sorted(bases)))}")
     plan = make_plan([_describe(*each) for each in opened], settings, gpu=gpu)
     written = write(render_files(plan, target, bases.pop(), out), out)
+    servers = [plan.of(model) for model in plan.models] if target == "kserve" else [plan]
     if as_json:
         import orjson
 
-        content = {"files": written, "memory_mb": plan.memory_mb, "batching": plan.batches}
-        typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2).decode())
+        told = [{"name": each.name, "memory_mb": each.memory_mb, "batching": each.batches} for each in servers]
+        typer.echo(orjson.dumps({"files": written, "servers": told}, default=str, option=orjson.OPT_INDENT_2).decode())
         return
     typer.echo("\n".join(f"wrote {relative(file)}" for file in written))
-    typer.echo(f"{plan.memory_mb:,} MB memory a server" + _explain_batching(plan.batches, asked=settings.batching))
-
-
-def _explain_batching(batches: bool, asked: object) -> str:
-    return "" if batches or not asked else "; no batching, for a model takes lists of any length"
+    for each in servers:
+        asked = settings.batching and not each.batches
+        why = ", no batching, for a model takes lists of any length" if asked else ""
+        typer.echo(f"{each.name}: {each.memory_mb:,} MB memory{why}")
 
 
 def _open(path: Path) -> "tuple[LoadedProblem, Workspace]":

@@ -31,10 +31,16 @@ def run(*arguments: str) -> str:
     return done.output
 
 
+def memory_mb() -> int:
+    (server,) = json.loads(run("kserve", "shop.yaml", "--out", "out", "--json"))["servers"]
+    assert (server["name"], server["batching"]) == ("shop", True)
+    return server["memory_mb"]
+
+
 def test_every_target_is_written_and_told(folder):
     for target, count in (("compose", 7), ("kubernetes", 3), ("kserve", 3)):
         lines = run(target, "shop.yaml", "--out", f"deploy/{target}").splitlines()
-        assert lines[-1] == "2,000 MB memory a server"
+        assert lines[-1] == "shop: 2,000 MB memory"
         assert len(lines) == count + 1
         assert all((folder / line.removeprefix("wrote ")).is_file() for line in lines[:-1])
     assert "${PENSTOCK_MODELS:-../../.penstock/serving}" in (folder / "deploy/compose/compose.yaml").read_text()
@@ -45,12 +51,12 @@ def test_memory_is_the_budget_else_what_the_newest_run_measured(folder, monkeypa
     tried = SimpleNamespace(output={"InfraBlessing": SimpleNamespace(uri=str(folder))}.get)
     stopped = SimpleNamespace(output={}.get)
     monkeypatch.setattr("pipeline.lineage.read_runs", lambda *_: [stopped, tried])
-    assert json.loads(run("kserve", "shop.yaml", "--out", "out", "--json"))["memory_mb"] == 1500
+    assert memory_mb() == 1500
     (folder / "shop.yaml").write_text(PROBLEM.format(name="shop") + "budget: {rss_mb: 600}\n")
-    assert json.loads(run("kserve", "shop.yaml", "--out", "out", "--json"))["memory_mb"] == 900
+    assert memory_mb() == 900
     (folder / "shop.yaml").write_text(PROBLEM.format(name="shop"))
     (folder / "verdict.json").unlink()
-    assert json.loads(run("kserve", "shop.yaml", "--out", "out", "--json"))["memory_mb"] == 2000
+    assert memory_mb() == 2000
 
 
 def test_lists_of_any_length_are_not_batched(folder, monkeypatch):
@@ -61,6 +67,13 @@ def test_lists_of_any_length_are_not_batched(folder, monkeypatch):
     )
     assert "no batching, for a model takes lists of any length" in run("compose", "shop.yaml", "--out", "out")
     assert not (folder / "out/batching.config").exists()
+    # of KServe's servers each has one model
+    (folder / "other.yaml").write_text(PROBLEM.format(name="other"))
+    told = run("kserve", "shop.yaml", "other.yaml", "--out", "out").splitlines()[-2:]
+    assert told == [
+        "shop: 2,000 MB memory, no batching, for a model takes lists of any length",
+        "other: 2,000 MB memory",
+    ]
 
 
 def test_several_problems_share_a_server_and_a_folder(folder):
