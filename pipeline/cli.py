@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pipeline import imports
+from pipeline.ci import Server
+from pipeline.deploy_command import app as deploy_app
 from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.gc_command import gc
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
+from pipeline.push_command import push
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
 from pipeline.schema_commands import app as schema_app
@@ -95,23 +98,37 @@ def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
 
 @app.command()
 def init(
-    data: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
-    label: Annotated[str, typer.Option(help="The column to predict.")],
+    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="A CSV or Parquet file.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     name: Annotated[str | None, typer.Option(help="The problem's name; left out, the file's.")] = None,
+    ci: Annotated[
+        Server | None, typer.Option(help="Write what this CI server needs for the problems here as well, or alone.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a problem and a schema for a table of your own."""
+    """Write a problem and a schema for a table of your own; what a CI server needs to run the problems."""
+    from pipeline.ci import write_ci
     from pipeline.render import relative
     from pipeline.scaffold import scaffold
 
-    made = scaffold(data, label, name, Path.cwd())
+    if (data is None) != (label is None) or (data is None and ci is None):
+        raise InputError("expected DATA and --label, or --ci alone; " + _received(data, label))
+    made = scaffold(data, label, name, Path.cwd()) if data and label else None
+    written = write_ci(ci, Path.cwd()) if ci else None
     if as_json:
-        _print_json(made._asdict())
+        _print_json((made._asdict() if made else {}) | ({"ci": written} if written else {}))
         return
-    for note in made.notes:
+    for note in made.notes if made else ():
         typer.echo(f"  {note}")
-    typer.echo(f"wrote {relative(made.problem)} and {relative(made.schema)}")
-    typer.echo(f"next  penstock run {relative(made.problem)}")
+    files = [*((made.problem, made.schema) if made else ()), *([written] if written else ())]
+    typer.echo(f"wrote {' and '.join(relative(file) for file in files)}")
+    if made:
+        typer.echo(f"next  penstock run {relative(made.problem)}")
+
+
+def _received(data: Path | None, label: str | None) -> str:
+    given = [name for name, value in (("DATA", data), ("--label", label)) if value is not None]
+    return f"received {' and '.join(given) or 'neither'}"
 
 
 @app.command()
@@ -187,6 +204,7 @@ def run(
     accept: Annotated[
         list[str] | None, typer.Option(help="Accept this finding of the data gate in this data: drift:temp, rows, ...")
     ] = None,
+    no_push: Annotated[bool, typer.Option("--no-push", help="Let a blessed model wait for `penstock push`.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
     as_json: AsJson = False,
@@ -201,7 +219,7 @@ def run(
     require_writable(workspace)
     try:
         with guard(workspace, "run", wait=wait):
-            result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose))
+            result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose, no_push))
     except DataBlockedError as error:
         _explain(loaded, workspace, error, as_json=as_json)
         raise
@@ -227,6 +245,7 @@ class _Options(NamedTuple):
     span: str | None
     accept: list[str]
     verbose: bool
+    hold: bool
 
 
 def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> "tuple[RunResult, Any, Path | None]":
@@ -242,7 +261,7 @@ def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> 
     with capture_output(log, verbose=options.verbose) as screen:
         imports.import_ahead()
         prepared = prepare(loaded, workspace, options.span)
-        prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept))
+        prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept), hold=options.hold)
         result = run_problem(loaded, prepared, workspace, screen, log)
         asked = _ask(loaded, prepared.columns, workspace, options.ask) if options.ask and result.pushed else None
         return result, asked, _report(loaded, workspace)
@@ -352,6 +371,7 @@ def report(
 app.command()(serve)
 app.command()(predict)
 app.command()(score)
+app.command(context_settings={"ignore_unknown_options": True})(push)
 app.command(context_settings={"ignore_unknown_options": True})(compare)
 app.command(context_settings={"ignore_unknown_options": True})(why)
 app.command()(tune)
@@ -361,6 +381,7 @@ app.command()(doctor)
 app.add_typer(schema_app, name="schema")
 app.add_typer(models_app, name="models")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(deploy_app, name="deploy")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from pipeline.components.example_gen import ExampleGen
 from pipeline.components.feature_ranking import FeatureRanking
 from pipeline.components.infra_validator import InfraValidator
 from pipeline.components.infra_validator import Request as InfraRequest
-from pipeline.components.pusher import Pusher, PushRequest
+from pipeline.components.pusher import Pusher
 from pipeline.components.statistics_gen import StatisticsGen
 from pipeline.components.transform import Transform
 from pipeline.components.warm_start import LatestModelOfOtherData
@@ -40,6 +40,7 @@ from pipeline.fingerprint import code_digest
 from pipeline.gate.judge import CHECKS, GateRequest
 from pipeline.metadata.connection import connection_config
 from pipeline.problem import Problem
+from pipeline.pushing import PushRequest
 from pipeline.splits import judged
 from pipeline.stage import Stage
 from pipeline.workspace import Workspace
@@ -60,6 +61,7 @@ class Plan(NamedTuple):
         lock: digest of the lock file.
         served: digest of the model that is served; empty if none is.
         ranking: of the features, if they were selected.
+        hold: the model waits for `penstock push`.
     """
 
     problem: Problem
@@ -73,6 +75,7 @@ class Plan(NamedTuple):
     lock: str = ""
     served: str = ""
     ranking: Ranking | None = None
+    hold: bool = False
 
 
 class _Data(NamedTuple):
@@ -274,6 +277,7 @@ def _pusher(plan: Plan, workspace: Workspace, data: _Data, judged_model: tuple[A
         problem=plan.problem.model_dump(mode="json", by_alias=True),
         code=code_digest(made_by(plan.spec)),
         lock=plan.lock,
+        hold=plan.hold,
     )
     return Pusher(
         request,

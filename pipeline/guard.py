@@ -28,7 +28,7 @@ AGAIN = "the same command goes on from there"
 
 
 @contextmanager
-def guard(workspace: Workspace, command: Literal["run", "tune"], *, wait: bool = False) -> Iterator[None]:
+def guard(workspace: Workspace, command: Literal["run", "tune", "push"], *, wait: bool = False) -> Iterator[None]:
     """Own the problem while the block runs; what an earlier run left open is closed before it.
 
     With `wait` another run's end is waited for. Ctrl-C and SIGTERM cancel the block within seconds.

@@ -22,7 +22,7 @@ class Owner(Settings):
     Attributes:
         pid: its number on `host`.
         started: when it took the lock.
-        command: `run`, `tune`, `gc` or `doctor`.
+        command: `run`, `tune`, `push`, `gc` or `doctor`.
         host: its machine's name.
     """
 

@@ -30,6 +30,7 @@ class Prepared(NamedTuple):
         span: TFX's number of the latest one, 0 without spans.
         version: of that one, 0 without versions.
         accepted: findings of the data gate that somebody has accepted for this data.
+        hold: the model waits for `penstock push`.
     """
 
     columns: Columns
@@ -38,6 +39,7 @@ class Prepared(NamedTuple):
     span: int = 0
     version: int = 0
     accepted: tuple[str, ...] = ()
+    hold: bool = False
 
 
 def prepare(loaded: LoadedProblem, workspace: Workspace, latest: str | None = None) -> Prepared:

@@ -53,7 +53,7 @@ class RunResult(Settings):
         blessed: whether the gates and the server let the model through.
         refusals: which did not, in words.
         pushed: the served version, None if there is none.
-        withheld: why a blessed model was not pushed: somebody rolled it back.
+        withheld: why a blessed model was not pushed: somebody rolled it back, or `--no-push` holds it.
         peak_memory_bytes: of this process.
         log: the run's log file.
     """

@@ -97,6 +97,7 @@ def plan_run(loaded: LoadedProblem, prepared: Prepared, workspace: Workspace) ->
         lock=lock_digest(loaded.root),
         served=_served(workspace),
         ranking=ranking,
+        hold=prepared.hold,
     )
 
 

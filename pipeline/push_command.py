@@ -1,0 +1,41 @@
+"""`penstock push`: the model of a run that held it back, once somebody has approved it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def push(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
+    run_id: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="A run's id, its beginning, or -1 (the newest), -2, ...")
+    ] = "-1",
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of a run of the problem.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Push the model of a run that `penstock run --no-push` made; nothing is read or trained again."""
+    import orjson
+
+    from pipeline.console import hold_stderr
+    from pipeline.guard import guard
+    from pipeline.lineage import find_run
+    from pipeline.metadata.file import keep_copy
+    from pipeline.problem import load_problem
+    from pipeline.pushing import push_run
+    from pipeline.render import relative
+    from pipeline.workspace import open_workspace, require_writable
+
+    loaded = load_problem(problem)
+    workspace = open_workspace(loaded.root, loaded.problem.name)
+    require_writable(workspace)
+    with guard(workspace, "push", wait=wait), hold_stderr():
+        run = find_run(workspace, run_id)
+        pushed = push_run(workspace, run)
+        keep_copy(workspace)
+    if as_json:
+        content = {"run_id": run.run_id, "version": pushed.version, "path": pushed.path, "fresh": pushed.fresh}
+        typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2).decode())
+    else:
+        how = "pushed" if pushed.fresh else "already served"
+        typer.echo(f"{loaded.problem.name}: version {pushed.version} {how}: {relative(pushed.path)}")
