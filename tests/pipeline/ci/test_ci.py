@@ -41,7 +41,8 @@ def load(server: str, folder: Path) -> Any:
 
 def check_by_schema(server: str, content: Any, file: Path) -> int:
     """Hold a document against the schema that check-jsonschema brings along; return its exit code."""
-    main = pytest.importorskip("check_jsonschema").main
+    from check_jsonschema import main
+
     YAML(typ="safe").dump(content, file)
     name = {"github": "github-workflows", "azure": "azure-pipelines"}[server]
     with pytest.raises(SystemExit) as ended:

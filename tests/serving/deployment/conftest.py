@@ -36,8 +36,10 @@ def parse_proto() -> Callable[[str, str], Any]:
 @pytest.fixture(scope="session")
 def check_compose() -> Callable[[Any], None]:
     """Return what holds a document against the Compose specification."""
-    jsonschema_rs = pytest.importorskip("jsonschema_rs")
-    vendored = Path(pytest.importorskip("check_jsonschema").__file__).parent / "builtin_schemas/vendor"
+    import check_jsonschema
+    import jsonschema_rs
+
+    vendored = Path(check_jsonschema.__file__).parent / "builtin_schemas/vendor"
     schema = jsonschema_rs.validator_for(json.loads((vendored / "compose-spec.json").read_bytes()))
     return schema.validate
 
@@ -57,8 +59,10 @@ def check_object() -> Callable[[Any], None]:
 
 def _read_schemas(release: str) -> Callable[[str, str], Any]:
     """Return what finds the validator of a kind of object in a release of Kubernetes."""
-    jsonschema_rs = pytest.importorskip("jsonschema_rs")
-    package = Path(pytest.importorskip("kubernetes_validate").__file__).parent
+    import jsonschema_rs
+    import kubernetes_validate
+
+    package = Path(kubernetes_validate.__file__).parent
     folder = package / f"kubernetes-json-schema/v{release}.0-local-strict"
     definitions = json.loads((folder / "_definitions.json").read_bytes())
     registry = jsonschema_rs.Registry([(definitions["$id"], definitions)])
