@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from serving.bookkeeping import prune, recover, show
+from serving.bookkeeping import prune, recover, require_no_rollout, show
 from serving.history import Event, whoami
 from serving.manifest import Lineage, Manifest, Parity, digest_files, digest_model, is_intact
 from serving.store import change, copy_files, describe_fault, find_versions, next_version
@@ -67,6 +67,7 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
     Raises:
         StorageError: the disk refused something; what is served has not changed.
         DataLossError: the model changed while it was copied.
+        ServingError: a roll-out is under way; another model would end it unseen.
     """
     files = digest_files(candidate.model)
     digest = digest_model(files)
@@ -75,6 +76,7 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
         newest = max(find_versions(base).items(), default=None)
         if newest and (digest in standing.withdrawn or is_intact(newest[1], digest)):
             return Pushed(newest[1], newest[0], fresh=False, withdrawn=standing.withdrawn.get(digest))
+        require_no_rollout(base, standing)
         manifest = Manifest(
             name=base.name,
             version=next_version(base, standing.used),
