@@ -148,8 +148,7 @@ def _carry_out(base: Path, seen: Rollout, decision: Decision | None) -> None:
             standing = recover(base).standing
             now = standing.rollout
         if now and now.state.phase == "promoting":
-            why = f"promoted as version {now.trial.canary} was"
-            put_again(base, standing, read_sound(base, now.trial.canary), "promote", why)
+            put_again(base, standing, read_sound(base, now.trial.canary), "promote", "end of its roll-out")
 
 
 def _is_half_done(base: Path, rollout: Rollout) -> bool:

@@ -38,6 +38,10 @@ class Sketch:
         """How many values were counted."""
         return self.counts.total()
 
+    def list_values(self) -> list[tuple[float, int]]:
+        """The middle of each bin, and how many values fell into it; in order."""
+        return [(_to_value(number, "middle"), count) for number, count in sorted(self.counts.items())]
+
     def find_quantile(self, rank: float, edge: Edge = "middle") -> float:
         """The value that a share `rank` of the values does not exceed; beyond 0 and 1 minus and plus infinity.
 

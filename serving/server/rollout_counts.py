@@ -121,7 +121,7 @@ def _copy(inference: Inference, route: Route) -> Inference:
     dtypes = {key: spec.dtype for key, spec in asked.inputs.items()}
     if taken is None or {key: spec.dtype for key, spec in taken.inputs.items()} != dtypes:
         raise InvalidArgumentError("the canary takes other inputs than stable")
-    return Inference(canary, name, inference.feeds, lambda _: None, is_queued=True)
+    return Inference(canary, name, inference.feeds, lambda _: None, inference.is_queued)
 
 
 def _add(tally: Tally, exchange: Exchange, seconds: float, output: str | None) -> None:
