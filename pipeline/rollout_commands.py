@@ -48,10 +48,8 @@ def start(
         _print(base, look(base), as_json=True)
         return
     first = loaded.steps[0]
-    what = "go to" if first.mode == "live" else "are copied to"
-    typer.echo(
-        f"{base.name}: {first.share * 100:.4g} % of the requests {what} version {trial.canary}; stable is {trial.stable}"
-    )
+    share = f"{first.share * 100:.4g} % of the requests {'go' if first.mode == 'live' else 'are copied'}"
+    typer.echo(f"{base.name}: {share} to version {trial.canary}; stable is {trial.stable}")
     typer.echo("next: penstock rollout watch")
 
 

@@ -48,9 +48,9 @@ def _describe_step(look: "Look") -> str:
         return f"since {moment(rollout.until)} UTC, at step {rollout.state.step + 1} of {len(plan.steps)}"
     at = plan.steps[rollout.state.step]
     minutes = (datetime.now(UTC) - rollout.since).total_seconds() / 60
-    of = "of the requests" if at.mode == "live" else "of the requests copied"
+    share = f"{at.share * 100:.4g} % of the requests{'' if at.mode == 'live' else ' copied'}"
     return (
-        f"step {rollout.state.step + 1} of {len(plan.steps)}: {at.share * 100:.4g} % {of}, for {minutes:.0f} min of at least "
+        f"step {rollout.state.step + 1} of {len(plan.steps)}: {share}, for {minutes:.0f} min of at least "
         f"{at.minutes:g}, {look.sides.canary.requests:,} requests to the canary of at least {at.requests:,}"
     )
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from serving.canary.machine import Decision
+from serving.canary.plan import Plan
 from serving.errors import Code, DataLossError, ServingError
 from serving.history import Event, Trial, append_event, mend_history, read_history, whoami
 from serving.manifest import MANIFEST, Cause, Manifest, digest_file, digest_files, read_manifest
 from serving.model_config import write_model_config
 from serving.standing import Standing, sum_up
-from serving.store import copy_files, find_versions, link, next_version, place, remove
+from serving.store import copy_files, find_versions, link, place, remove
+from serving.tallies import forget_others
+
+HOLD = "stays in front during a roll-out"
 
 
 class Recovered(NamedTuple):
@@ -51,10 +56,14 @@ def note(base: Path, action: str, version: int | None, why: str, label: str = ""
     return event
 
 
-def begin_rollout(base: Path, trial: Trial, why: str) -> None:
-    """Add to the history that a roll-out begins."""
-    made = {"at": datetime.now(UTC), "who": whoami(), "action": "rollout", "version": trial.canary, "why": why}
+def begin_rollout(base: Path, versions: tuple[int, int], plan: Plan, why: str) -> Trial:
+    """Add to the history that a roll-out begins, with the versions of stable and canary."""
+    stable, canary = versions
+    trial = Trial(id=f"{canary}-{uuid.uuid4().hex[:8]}", stable=stable, canary=canary, plan=plan)
+    forget_others(base, trial.id)
+    made = {"at": datetime.now(UTC), "who": whoami(), "action": "rollout", "version": canary, "why": why}
     append_event(base, Event.model_validate(made | {"trial": trial}))
+    return trial
 
 
 def decide_rollout(base: Path, trial: Trial, decision: Decision) -> None:
@@ -126,17 +135,16 @@ def show(base: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Standi
         raise
 
 
-def put_again(base: Path, standing: Standing, origin: Manifest, cause: Cause, why: str) -> int:
-    """Serve the files of a version once more under a new and largest number, which is returned.
+def put_again(base: Path, version: int, origin: Manifest, cause: Cause, why: str) -> None:
+    """Put the files of a version there once more, under another number.
 
     Raises:
         DataLossError: the files changed meanwhile.
         OSError: the disk refused something.
     """
-    made = {"version": next_version(base, standing.used), "created": datetime.now(UTC), "who": whoami()}
+    made = {"version": version, "created": datetime.now(UTC), "who": whoami()}
     manifest = origin.model_copy(update=made | {"why": why, "origin": origin.version, "cause": cause})
     show(base, manifest, lambda staging: copy_files(base / str(origin.version), staging, origin.files, link))
-    return manifest.version
 
 
 def prune(base: Path, standing: Standing, keep: int) -> None:

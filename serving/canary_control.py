@@ -8,12 +8,19 @@ by the embedded server, or by whoever asks for the label `canary`.
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from serving.bookkeeping import begin_rollout, decide_rollout, put_again, read_standing, recover, require_no_rollout
+from serving.bookkeeping import (
+    HOLD,
+    begin_rollout,
+    decide_rollout,
+    put_again,
+    read_standing,
+    recover,
+    require_no_rollout,
+)
 from serving.canary.evidence import Finding, Scores, judge
 from serving.canary.machine import Decision, Observation, step
 from serving.canary.plan import Plan
@@ -23,8 +30,8 @@ from serving.history import Event, Trial, read_history
 from serving.model_config import read_model_config, render_model_config
 from serving.rollout import read_sound, require_versions
 from serving.standing import Rollout, Standing
-from serving.store import change
-from serving.tallies import find_step, forget_others, read_sides
+from serving.store import change, next_version
+from serving.tallies import find_step, read_sides
 
 
 class Look(NamedTuple):
@@ -64,14 +71,12 @@ def start(base: Path, plan: Plan, canary: int | None = None, why: str = "") -> T
     with change(base):
         standing = recover(base).standing
         require_no_rollout(base, standing)
-        tried = read_sound(base, _choose_canary(standing) if canary is None else canary)
+        tried = read_sound(base, _choose_canary(base, standing) if canary is None else canary)
         stable = _choose_stable(base, standing, tried.digest)
         if stable != standing.live:
-            words = f"stays in front while version {tried.version} is tried"
-            stable = put_again(base, standing, read_sound(base, stable), "hold", words)
-        trial = Trial(id=f"{tried.version}-{uuid.uuid4().hex[:8]}", stable=stable, canary=tried.version, plan=plan)
-        forget_others(base, trial.id)
-        begin_rollout(base, trial, why)
+            origin, stable = read_sound(base, stable), next_version(base, standing.used)
+            put_again(base, stable, origin, "hold", HOLD)
+        trial = begin_rollout(base, (stable, tried.version), plan, why)
         recover(base)
         return trial
 
@@ -148,7 +153,8 @@ def _carry_out(base: Path, seen: Rollout, decision: Decision | None) -> None:
             standing = recover(base).standing
             now = standing.rollout
         if now and now.state.phase == "promoting":
-            put_again(base, standing, read_sound(base, now.trial.canary), "promote", "end of its roll-out")
+            number = next_version(base, standing.used)
+            put_again(base, number, read_sound(base, now.trial.canary), "promote", "end of its roll-out")
 
 
 def _is_half_done(base: Path, rollout: Rollout) -> bool:
@@ -157,13 +163,22 @@ def _is_half_done(base: Path, rollout: Rollout) -> bool:
     return rollout.state.phase == "promoting" or not told
 
 
-def _choose_canary(standing: Standing) -> int:
-    """The newest version, or the one that a start which was killed has already put behind stable."""
-    newest = standing.pushed[standing.live] if standing.live else None
-    if newest is None:
-        raise NotFoundError("expected a version that `penstock run` pushed, received none")
-    chosen = newest.replaced if newest.action == "hold" else newest.version
-    return chosen or 0
+def _choose_canary(base: Path, standing: Standing) -> int:
+    """The newest version, or where that is stable's model the newest push behind it that was not taken back."""
+    live = standing.pushed.get(standing.live or 0)
+    stable = standing.pushed.get(standing.labels.get("stable", 0))
+    if live and live.action != "hold" and (stable is None or stable.digest != live.digest):
+        return live.version or 0
+    known = {*standing.withdrawn, *([live.digest] if live else [])}
+    newer = [event.version or 0 for event in standing.pushed.values() if live and _is_newer(event, live, known)]
+    if not newer:
+        raise NotFoundError(f"{base}: expected a version that is newer than stable, received none; --canary names one")
+    return max(newer)
+
+
+def _is_newer(event: Event, live: Event, known: set[str]) -> bool:
+    after = (event.version or 0) > (live.origin or live.version or 0)
+    return event.action == "push" and after and event.digest not in known
 
 
 def _choose_stable(base: Path, standing: Standing, canary: str) -> int:

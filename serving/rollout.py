@@ -17,7 +17,7 @@ from serving.history import Event, read_history
 from serving.manifest import Manifest, check_files, is_intact, read_manifest
 from serving.push import Pushed
 from serving.standing import sum_up
-from serving.store import change, describe_missing, find_versions
+from serving.store import change, describe_missing, find_versions, next_version
 
 Label = Literal["stable", "canary"]
 LIVE = "live"
@@ -68,7 +68,7 @@ def rollback(base: Path, version: int | None = None, why: str = "") -> Pushed:
         origin = read_sound(base, wanted)
         if is_intact(_served(base).path, origin.digest):
             return _served(base)
-        put_again(base, standing, origin, "rollback", why)
+        put_again(base, next_version(base, standing.used), origin, "rollback", why)
         return _served(base, fresh=True)
 
 

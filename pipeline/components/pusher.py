@@ -109,7 +109,7 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
 
     candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity)
     try:
-        return push(candidate, request.base, problem.push.keep)
+        return push(candidate, request.base, problem.push.keep, problem.push.rollout)
     except ServingError as error:
         raise RunError(f"nothing was pushed: {error}") from error
 

@@ -228,3 +228,47 @@ def test_the_history_gives_the_state_however_often_a_line_is_repeated(base, push
     append_event(base, last.model_copy(update={"at": last.at + timedelta(seconds=5)}))
     assert read_standing(base).rollout == before
     assert isinstance(last, Event)
+
+
+def test_a_push_with_a_plan_serves_stable_and_tries_the_new_one(base, model):
+    assert push(Candidate(model("a")), base, 5, PLAN).fresh
+    assert read_standing(base).trial is None
+    second = push(Candidate(model("b")), base, 5, PLAN)
+    assert (second.fresh, served(base)) == (True, ("a", "a"))
+    trial = read_standing(base).trial
+    assert (trial.canary, trial.stable, trial.plan) == (second.version, second.version + 1, PLAN)
+    again = push(Candidate(model("b")), base, 5, PLAN)
+    assert (again.fresh, again.version) == (False, second.version)
+    promote(base, "")
+    third = push(Candidate(model("c")), base, 5, PLAN)
+    assert (read_standing(base).trial.canary, served(base)) == (third.version, ("b", "b"))
+    assert verify(base) == []
+
+
+@pytest.mark.parametrize("number", range(28))
+def test_a_push_with_a_plan_killed_anywhere_never_serves_the_new_one_and_may_be_repeated(
+    base, model, monkeypatch, number
+):
+    push(Candidate(model("a")), base, 5)
+    with monkeypatch.context() as patch:
+        kill_at(patch, number)
+        with suppress(Killed) if number < 27 else nullcontext():
+            push(Candidate(model("b")), base, 5, PLAN)
+    assert served(base) == ("a", "a")
+    push(Candidate(model("b")), base, 5, PLAN)
+    follow(base)
+    assert served(base) == ("a", "a")
+    assert content(base, read_standing(base).trial.canary) == "b"
+    assert sum(content(base, version) == "b" for version in find_versions(base)) == 1
+    assert verify(base) == []
+
+
+def test_the_version_to_try_is_one_that_is_newer_than_stable(base, pushed):
+    start(base, PLAN)
+    abort(base, "bad")
+    with pytest.raises(NotFoundError, match="newer than stable, received none; --canary names one"):
+        start(base, PLAN)
+    assert start(base, PLAN, canary=pushed[1]).canary == pushed[1]
+    promote(base, "")
+    with pytest.raises(NotFoundError, match="newer than stable"):
+        start(base, PLAN)
