@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 _RANGE = 2**64
 
@@ -18,6 +18,15 @@ def is_chosen(salt: str, key: bytes, share: float) -> bool:
     """
     digest = blake2b(key, digest_size=8, key=salt.encode()).digest()
     return int.from_bytes(digest) < share * _RANGE
+
+
+def choose_label(salt: str, key: Any, share: float) -> Literal["stable", "canary"]:
+    """The label to ask for: for callers of a server that splits nothing itself, as TensorFlow Serving's.
+
+    >>> choose_label("summer", 4711, 0.0)
+    'stable'
+    """
+    return "canary" if is_chosen(salt, to_key(key), share) else "stable"
 
 
 def to_key(value: Any) -> bytes:

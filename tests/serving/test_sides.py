@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import httpx
@@ -253,3 +254,32 @@ def test_a_prediction_is_one_number():
     assert 0 <= read_prediction(outputs, "label") < 1
     assert read_prediction(outputs, "none") is None
     assert read_prediction(outputs, "unknown") is None
+
+
+@pytest.mark.tensorflow
+def test_real_models_are_split_over_rest(base, saved_model, tmp_path):
+    from serving.server.model import load
+
+    for content in "ab":
+        copy = shutil.copytree(saved_model, tmp_path / content)
+        (copy / "assets").mkdir(exist_ok=True)
+        (copy / "assets" / "name").write_text(content)
+        push(Candidate(copy), base, 5)
+    start(base, Plan.model_validate({"key": "naïve.column", "steps": [{"share": 0.5}]}))
+    registry = Registry({"flights": base}, load)
+    registry.refresh()
+    app = create_app(registry, Extras())
+
+    async def send():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            for number in range(60):
+                row = {"body mass (g)": number, "naïve.column": f"customer {number}"}
+                answer = await client.post(PATH, json={"instances": [row]})
+                assert answer.json()["predictions"][0]["doubled"] == 2 * number
+
+    asyncio.run(send())
+    registry.refresh()
+    seen = look(base).sides
+    assert seen.stable.requests + seen.canary.requests == 60
+    assert 10 <= seen.canary.requests <= 50
+    assert seen.canary.errors == 0

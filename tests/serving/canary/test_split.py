@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.canary.split import is_chosen, to_key
+from serving.canary.split import choose_label, is_chosen, to_key
 
 
 @given(st.binary(), st.floats(0, 1), st.floats(0, 1))
@@ -28,3 +28,9 @@ def test_a_key_is_the_same_in_json_and_in_a_tensor():
     assert to_key(7.5) == b"7.5"
     assert to_key("größe") == "größe".encode()
     assert to_key(float("nan")) == b"nan"
+
+
+def test_callers_choose_as_the_server_does():
+    labels = [choose_label("42-a", key, 0.3) for key in range(1000)]
+    assert labels == ["canary" if is_chosen("42-a", str(key).encode(), 0.3) else "stable" for key in range(1000)]
+    assert 230 < labels.count("canary") < 370
