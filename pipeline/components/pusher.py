@@ -82,10 +82,12 @@ class Executor(executor.Executor):  # type: ignore[misc]
 
 def _explain(rollback: Event) -> str:
     why = f" ({rollback.why})" if rollback.why else ""
-    return (
-        f"this model was rolled back on {rollback.at:%Y-%m-%d %H:%M} UTC by {rollback.who}{why}; "
-        f"`penstock models rollback {rollback.replaced}` serves it after all"
+    command = (
+        f"rollout start --canary {rollback.version}` tries it again"
+        if rollback.action == "rollout"
+        else f"models rollback {rollback.replaced}` serves it after all"
     )
+    return f"this model was rolled back on {rollback.at:%Y-%m-%d %H:%M} UTC by {rollback.who}{why}; `penstock {command}"
 
 
 def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pushed:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.errors import InputError
+from pipeline.render import _next_steps
 from pipeline.rollout_commands import app
 from pipeline.rollout_labels import Labels, score_sides
 from pipeline.rollout_view import list_bars
+from serving.bookkeeping import read_standing
 from serving.canary.sketch import Sketch
 from serving.canary.tally import Sides
 from serving.canary_control import look
@@ -71,7 +74,7 @@ def serve(base: Path, errors: int = 0) -> None:
 def test_a_roll_out_from_start_to_promotion(base):
     newest = max(find_versions(base))
     said = run("start", "plan.yaml", "--why", "weekly")
-    assert f"sales: 20 % of the requests are copied to version {newest}; stable is {newest + 1}" in said
+    assert f"sales: 20 % of the requests are copied to version {newest}; stable is {max(find_versions(base))}" in said
     assert "step 1 of 2: 20 % of the requests copied" in run("status")
     serve(base)
     assert f"sales: version {newest} step 2, 50 % of the requests: 20,000 requests" in run("watch", "--once")
@@ -200,3 +203,22 @@ def test_it_needs_no_tensorflow(base):
     code += "standalone_mode=False); print([name for name in ('tensorflow', 'keras', 'tfx') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_run_that_began_a_roll_out_says_what_decides_it(base):
+    newest = max(find_versions(base))
+    result = SimpleNamespace(problem="sales", pushed=SimpleNamespace(path=base / str(newest)))
+    assert "rollout" not in _next_steps(result, Path("sales.yaml")).plain
+    run("start")
+    assert "penstock rollout watch --model sales.yaml\n" in _next_steps(result, Path("sales.yaml")).plain
+
+
+@pytest.mark.tensorflow
+def test_a_model_that_a_roll_out_took_back_says_how_to_try_it_again(base):
+    from pipeline.components.pusher import _explain
+
+    newest = max(find_versions(base))
+    run("start")
+    run("abort", "--why", "slow")
+    (withdrawn,) = read_standing(base).withdrawn.values()
+    assert _explain(withdrawn).endswith(f"(slow); `penstock rollout start --canary {newest}` tries it again")
