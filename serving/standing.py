@@ -84,8 +84,9 @@ def sum_up(events: Sequence[Event]) -> Standing:
         if event.action == "label":
             _label(standing.labels, event)
         elif event.action == "rollout":
-            rollout = _follow(rollout, event)
-            _settle_labels(standing, rollout, event, digests)
+            before, rollout = rollout, _follow(rollout, event)
+            if rollout and rollout != before:
+                _settle_labels(standing, rollout, event, digests)
         elif event.action in {"push", "rollback", "hold", "promote"}:
             digests[event.version or 0] = event.digest
             standing.pushed[event.version or 0] = event
@@ -108,17 +109,15 @@ def _follow(rollout: Rollout | None, event: Event) -> Rollout | None:
     return rollout.follow(event.decision, event.at) if rollout and event.decision else rollout
 
 
-def _settle_labels(standing: Standing, rollout: Rollout | None, event: Event, digests: dict[int, str]) -> None:
-    """Let the labels be what the roll-out says, and take back the model of a canary that failed."""
-    if rollout is None:
-        return
+def _settle_labels(standing: Standing, rollout: Rollout, event: Event, digests: dict[int, str]) -> None:
+    """Let the labels be what the roll-out says, and take back the model of a canary that failed.
+
+    At its end who asks for the canary gets what is stable: callers that go on asking for it are answered.
+    """
     trial, phase = rollout.trial, rollout.state.phase
-    standing.labels["stable"] = trial.stable
-    standing.labels["canary"] = trial.canary
-    if rollout.state.is_over:
-        del standing.labels["canary"]
-    if phase == "promoted":
-        standing.labels["stable"] = event.version or 0
+    stable = (event.version or 0) if phase == "promoted" else trial.stable
+    standing.labels["stable"] = stable
+    standing.labels["canary"] = stable if rollout.state.is_over else trial.canary
     if phase == "aborted" and trial.canary in digests:
         standing.withdrawn[digests[trial.canary]] = event
 

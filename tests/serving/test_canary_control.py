@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serving.audit import verify
 from serving.canary.plan import Plan
@@ -23,6 +25,7 @@ from serving.standing import Standing, sum_up
 from serving.store import find_versions
 from serving.tallies import FOLDER, find_step, read_sides, write_sides
 
+AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLAN = Plan.model_validate({"steps": [{"share": 0.1, "requests": 100, "minutes": 0}, {"share": 0.5, "minutes": 0}]})
 
 
@@ -91,7 +94,7 @@ def test_it_is_promoted_step_by_step_and_served_under_a_new_number(base, pushed)
     done = follow(base)
     assert (done.decision.kind, done.rollout.state.phase) == ("promote", "promoted")
     assert served(base) == ("b", "b")
-    assert read_standing(base).labels == {"stable": max(find_versions(base))}
+    assert read_standing(base).labels == dict.fromkeys(("stable", "canary"), max(find_versions(base)))
     assert read_standing(base).fallback == trial.stable
     assert follow(base).decision is None
     assert verify(base) == []
@@ -104,7 +107,7 @@ def test_a_bad_canary_is_rolled_back_and_stays_away(base, pushed, model):
     assert done.rollout.state.phase == "aborted"
     assert done.decision.why.startswith("error_rate broken: 0.05 against 0.001")
     assert served(base) == ("a", "a")
-    assert read_standing(base).labels == {"stable": max(find_versions(base))}
+    assert read_standing(base).labels == dict.fromkeys(("stable", "canary"), max(find_versions(base)))
     again = push(Candidate(model("b")), base, 5)
     assert (again.fresh, again.withdrawn.why) == (False, done.decision.why)
 
@@ -163,6 +166,31 @@ def test_two_that_decide_decide_once(base, pushed, monkeypatch):
     monkeypatch.setattr(canary_control, "look", lambda *_: seen)
     follow(base)
     assert [event.decision.kind for event in read_history(base).events if event.decision] == ["advance"]
+
+
+kinds = st.lists(st.sampled_from(("advance", "promote", "abort", "place")))
+
+
+@given(kinds)
+def test_whatever_is_decided_in_whatever_order_one_version_is_stable(decided):
+    """Of a history with lines out of order, doubled or missing."""
+
+    def tell(action, version, **more):
+        return Event.model_validate({"at": AT, "who": "x", "action": action, "version": version, **more})
+
+    log = [tell("push", 1, digest="a"), tell("push", 2, digest="b"), tell("hold", 3, digest="a", origin=1)]
+    log.append(tell("rollout", 2, trial={"id": "2-x", "stable": 3, "canary": 2, "plan": PLAN}))
+    for place, kind in enumerate(decided, 4):
+        if kind == "place" and sum_up(log).rollout.state.phase == "promoting":
+            log.append(tell("promote", place, digest="b", origin=2))
+        elif kind != "place":
+            log.append(tell("rollout", 2, decision={"kind": kind, "step": 1}))
+    standing = sum_up(log)
+    phase = standing.rollout.state.phase
+    assert standing.labels["stable"] == standing.live
+    assert (standing.labels["canary"] == standing.live) == standing.rollout.state.is_over
+    assert standing.pushed[standing.live].digest == ("b" if phase == "promoted" else "a")
+    assert ("b" in standing.withdrawn) == (phase == "aborted")
 
 
 class Killed(BaseException):

@@ -123,7 +123,8 @@ def test_at_its_end_everybody_gets_one_version(base, server, ask, end, side):
     end(base, "")
     server.refresh()
     assert set(sides_of(ask(IDS), IDS)) == {side}
-    assert set(sides_of(ask(IDS, "/v1/models/flights/labels/stable:predict"), IDS)) == {side}
+    for label in ("stable", "canary"):
+        assert set(sides_of(ask(IDS, f"/v1/models/flights/labels/{label}:predict"), IDS)) == {side}
 
 
 def test_faults_of_the_canary_are_counted_as_its_own_also_where_it_cannot_read_the_request(base, server, ask):
