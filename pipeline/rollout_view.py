@@ -92,7 +92,7 @@ def _list_facts(finding: "Finding") -> list[str | Text]:
         f"{finding.canary:.4g}",
         f"{finding.worse.low:.3g} and {finding.worse.high:.3g}",
         f"{finding.limit:.3g}",
-        Text(finding.verdict, style=STYLES[finding.verdict]),
+        Text(", ".join(filter(None, (finding.verdict, finding.difference))), style=STYLES[finding.verdict]),
     ]
 
 
@@ -155,7 +155,7 @@ def _count(version: int, tally: "Tally") -> dict[str, Any]:
 
 def _fact(finding: "Finding") -> dict[str, Any]:
     bounds = {"low": finding.worse.low, "high": finding.worse.high}
-    return finding._asdict() | {"worse": bounds}
+    return finding._asdict() | {"worse": bounds, "difference": finding.difference}
 
 
 def _list_differences(look: "Look") -> "Sequence[tuple[float, float, int]]":

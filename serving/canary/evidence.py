@@ -44,6 +44,13 @@ class Finding(NamedTuple):
     limit: float
     verdict: Verdict
 
+    @property
+    def difference(self) -> str:
+        """`worse` or `better` where no difference at all is out of the question; of an error rate or a metric."""
+        if self.stable is None or self.rule in _RANKS:
+            return ""
+        return "worse" if self.worse.low > 0 else "better" if self.worse.high < 0 else ""
+
     def __str__(self) -> str:
         """`p99_ms kept: 12 against 11, between 10.5 and 13, allowed 16`."""
         against = "" if self.stable is None else f" against {self.stable:.4g}"

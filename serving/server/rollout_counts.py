@@ -55,7 +55,9 @@ class RolloutCounts:
         is_cancelled = exchange.code is Code.OK and exchange.outputs is None
         if is_cancelled:
             return
-        if route.split.at.mode == "live":
+        if route.is_chosen and route.split.canary is None:
+            self._miss(route.split)
+        elif route.split.at.mode == "live":
             self._count(route.split, exchange, exchange.seconds, is_canary=route.is_chosen)
         elif route.is_chosen and self.runner is not None and len(self._copies) < _WAITING_COPIES:
             copy = asyncio.get_running_loop().create_task(self._shadow(route, exchange, self.runner))
@@ -89,6 +91,14 @@ class RolloutCounts:
             self._dirty.add(split.folder)
             _add(sides.canary if is_canary else sides.stable, exchange, seconds, split.plan.output)
 
+    def _miss(self, split: Split) -> None:
+        """Count a request that the canary should have had and could not: stable has answered it."""
+        with self._lock:
+            sides = self._counted.setdefault(split.folder, Sides())
+            self._dirty.add(split.folder)
+            sides.canary.requests += 1
+            sides.canary.errors += 1
+
     async def _shadow(self, route: Route, exchange: Exchange, runner: Runner) -> None:
         """Ask the canary what stable was asked; only requests that both were asked count."""
         copy = Exchange(exchange.api, exchange.method, exchange.query)
@@ -117,9 +127,10 @@ def _copy(inference: Inference, route: Route) -> Inference:
         InvalidArgumentError: it does not take it.
     """
     name, canary = inference.signature_name, route.split.canary
-    asked, taken = inference.servable.signatures[name], canary.signatures.get(name)
+    asked = inference.servable.signatures[name]
+    taken = canary.signatures.get(name) if canary is not None else None
     dtypes = {key: spec.dtype for key, spec in asked.inputs.items()}
-    if taken is None or {key: spec.dtype for key, spec in taken.inputs.items()} != dtypes:
+    if canary is None or taken is None or {key: spec.dtype for key, spec in taken.inputs.items()} != dtypes:
         raise InvalidArgumentError("the canary takes other inputs than stable")
     return Inference(canary, name, inference.feeds, lambda _: None, inference.is_queued)
 

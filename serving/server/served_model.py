@@ -155,12 +155,12 @@ class ServedModel:
         self.available = Available(versions, labels, latest, self._split(versions))
 
     def _split(self, versions: Mapping[int, Servable]) -> Split | None:
-        """Return the step of the roll-out that the history tells of, if both its versions are loaded."""
+        """Return the step of the roll-out that the history tells of, once its versions are loaded or failed to."""
         rollout, trial = self._standing.rollout, self._standing.trial
         if rollout is None or trial is None or self.config.labels is not None:
             return None
         stable, canary = versions.get(trial.stable), versions.get(trial.canary)
-        if stable is None or canary is None:
+        if stable is None or (canary is None and trial.canary not in self._refused):
             return None
         folder = find_step(self.config.base, trial.id, rollout.state.step)
         return Split(trial.id, rollout.state.step, trial.plan, stable, canary, folder)

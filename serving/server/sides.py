@@ -17,14 +17,14 @@ ReadKey: TypeAlias = Callable[[str | None], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One step of a roll-out, both versions loaded.
+    """One step of a roll-out.
 
     Attributes:
         id: the roll-out's.
         step: its number, from 0.
         plan: steps and rules.
         stable: answers who is not chosen.
-        canary: answers who is, or is asked beside stable.
+        canary: answers who is, or is asked beside stable; None: it does not load, so stable does.
         folder: where servers tell what they have counted of this step.
     """
 
@@ -32,7 +32,7 @@ class Split:
     step: int
     plan: Plan
     stable: Servable
-    canary: Servable
+    canary: Servable | None
     folder: Path
 
     @property
@@ -61,4 +61,4 @@ class Route:
     def servable(self) -> Servable:
         """Who answers."""
         is_canary = self.is_chosen and self.split.at.mode == "live"
-        return self.split.canary if is_canary else self.split.stable
+        return self.split.canary if is_canary and self.split.canary is not None else self.split.stable

@@ -64,12 +64,16 @@ def server(base, model, signature):
 
 
 @pytest.fixture
-def ask(server):
+def ask(server, connect):
     """`ask(ids)`: the answers to one request each."""
-    extras = Extras()
-    app = create_app(server, extras)
+    return connect(server)
 
-    async def send(ids, path):
+
+@pytest.fixture
+def connect():
+    """`connect(registry)`: an `ask` of its server."""
+
+    async def send(app, extras, ids, path):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             answers = [await client.post(path, json={"instances": [{"id": each}]}) for each in ids]
@@ -77,7 +81,13 @@ def ask(server):
         return [answer.json().get("predictions", [None])[0] for answer in answers]
 
     with asyncio.Runner() as runner:
-        yield lambda ids, path=PATH: runner.run(send(ids, path))
+
+        def make(registry):
+            extras = Extras()
+            app = create_app(registry, extras)
+            return lambda ids, path=PATH: runner.run(send(app, extras, ids, path))
+
+        yield make
 
 
 def sides_of(answers, ids):
@@ -165,9 +175,10 @@ def test_a_restarted_server_goes_on_and_what_it_had_counted_stays(base, server, 
     assert look(base).sides.canary.requests == before.count("b")
 
 
-def test_a_canary_that_does_not_load_gets_nobody(base, model, signature):
-    stable, _ = (push(Candidate(model(content)), base, 5) for content in "ab")
-    start(base, Plan.model_validate({"steps": [{"share": 1}]}))
+def test_a_canary_that_does_not_load_fails_its_share_which_stable_answers(base, model, signature, connect):
+    for content in "ab":
+        push(Candidate(model(content)), base, 5)
+    start(base, Plan.model_validate({"steps": [{"share": 0.5}]}))
 
     def load(version, path):
         if (path / "saved_model.pb").read_text() == "b":
@@ -176,8 +187,10 @@ def test_a_canary_that_does_not_load_gets_nobody(base, model, signature):
 
     registry = Registry({"flights": base}, load)
     registry.refresh()
-    assert registry.find(ModelQuery("flights"), lambda _: b"").plus == 10
-    assert stable.fresh
+    assert set(sides_of(connect(registry)(IDS), IDS)) == {"a"}
+    registry.refresh()
+    assert look(base).sides.canary.requests == look(base).sides.canary.errors > 50
+    assert follow(base).rollout.state.phase == "aborted"
 
 
 def test_without_a_roll_out_no_key_is_read_and_nothing_is_kept(server, ask):

@@ -79,10 +79,13 @@ def test_few_values_say_nothing_of_a_high_quantile():
     assert many.estimate == pytest.approx(4_950, rel=0.008)
 
 
-@pytest.mark.parametrize(("errors", "verdict"), [(0, "kept"), (100, "open"), (400, "broken")])
-def test_error_rates(errors, verdict):
+@pytest.mark.parametrize(
+    ("errors", "verdict", "difference"), [(0, "kept", ""), (100, "open", "worse"), (400, "broken", "worse")]
+)
+def test_error_rates(errors, verdict, difference):
     (found,) = judge_rule("error_rate", {"worse_by": 0.01}, tally(10_000), tally(10_000, errors))
     assert (found.rule, found.stable, found.canary, found.verdict) == ("error_rate", 0, errors / 10_000, verdict)
+    assert found.difference == difference
 
 
 @pytest.mark.parametrize(("latency", "verdict"), [(11, "kept"), (15, "open"), (21, "broken")])
@@ -104,9 +107,10 @@ def test_drift(canary, verdict):
 
 def test_scores_with_labels():
     good, bad = Score(0.80, 1e-6, 5000), Score(0.75, 1e-6, 5000)
-    for name, canary, verdict in (("auc", bad, "broken"), ("auc", good, "kept"), ("mean_absolute_error", bad, "kept")):
+    cases = (("auc", bad, "broken"), ("auc", good, "kept"), ("mean_absolute_error", bad, "kept"))
+    for (name, canary, verdict), difference in zip(cases, ("worse", "", "better"), strict=True):
         (found,) = judge_rule(name, {"worse_by": 0.01}, tally(), tally(), {name: (good, canary)})
-        assert (found.rule, found.verdict) == (name, verdict)
+        assert (found.rule, found.verdict, found.difference) == (name, verdict, difference)
 
 
 def test_nothing_is_concluded_from_next_to_nothing():
