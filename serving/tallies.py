@@ -17,14 +17,19 @@ FOLDER = ".rollouts"
 _SIDES = TypeAdapter(Sides)
 
 
-def write_sides(folder: Path, server: str, sides: Sides) -> None:
-    """Let the file of a server in the folder of a step be `sides`.
+def dump_sides(sides: Sides) -> str:
+    """Return what a file holds: quickly, as no request is counted meanwhile."""
+    return _SIDES.dump_json(sides).decode()
+
+
+def write_sides(folder: Path, server: str, dumped: str) -> None:
+    """Let the file of a server in the folder of a step be what `dump_sides` gave.
 
     Raises:
         OSError: it can't be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / f"{server}.json", _SIDES.dump_json(sides).decode())
+    write_file(folder / f"{server}.json", dumped)
 
 
 def read_sides(folder: Path) -> Sides:

@@ -23,7 +23,7 @@ from serving.server.dense import Array
 from serving.server.inference import Exchange, Inference, Outputs, Runner
 from serving.server.registry import Registry
 from serving.server.sides import Route, Split
-from serving.tallies import write_sides
+from serving.tallies import dump_sides, write_sides
 
 _logger = logging.getLogger(__name__)
 
@@ -79,11 +79,13 @@ class RolloutCounts:
         """Write what was counted since the last time."""
         with self._lock:
             changed, self._dirty = self._dirty, set()
-            for folder in changed & self._counted.keys():
-                try:
-                    write_sides(folder, self._server, self._counted[folder])
-                except OSError as error:
-                    _logger.warning("what was counted of a roll-out cannot be written: %s", error)
+            dumped = {folder: dump_sides(self._counted[folder]) for folder in changed & self._counted.keys()}
+        # the disk may be slow, and whoever counts holds the event loop
+        for folder, text in dumped.items():
+            try:
+                write_sides(folder, self._server, text)
+            except OSError as error:
+                _logger.warning("what was counted of a roll-out cannot be written: %s", error)
 
     def _count(self, split: Split, exchange: Exchange, seconds: float, *, is_canary: bool) -> None:
         with self._lock:
@@ -140,10 +142,10 @@ def _add(tally: Tally, exchange: Exchange, seconds: float, output: str | None) -
     if exchange.code is not Code.OK or exchange.outputs is None:
         tally.errors += 1
         return
-    tally.latency_ms.add(seconds * 1e3)
+    tally.latency_ms.add_one(seconds * 1e3)
     prediction = read_prediction(exchange.outputs, output)
     if prediction is not None:
-        tally.predictions.add(prediction)
+        tally.predictions.add_one(prediction)
 
 
 def read_prediction(outputs: Mapping[str, Array], name: str | None) -> float | None:

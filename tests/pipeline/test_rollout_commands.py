@@ -25,7 +25,7 @@ from serving.canary_control import look
 from serving.errors import ServingError
 from serving.push import Candidate, push
 from serving.store import find_versions
-from serving.tallies import find_step, write_sides
+from serving.tallies import dump_sides, find_step, write_sides
 
 PLAN = """
 key: id
@@ -68,7 +68,7 @@ def serve(base: Path, errors: int = 0) -> None:
         side.latency_ms.add(np.geomspace(9, 11, 20_000 - failed))
         side.predictions.add(np.linspace(0, 1, 20_000 - failed))
     sides.canary.differences.add(np.repeat([-0.5, 0, 0.5], [10, 40, 20]))
-    write_sides(find_step(base, rollout.trial.id, rollout.state.step), "one", sides)
+    write_sides(find_step(base, rollout.trial.id, rollout.state.step), "one", dump_sides(sides))
 
 
 def test_a_roll_out_from_start_to_promotion(base):

@@ -23,7 +23,7 @@ from serving.push import Candidate, push
 from serving.rollout import find_live, rollback, set_label
 from serving.standing import Standing, sum_up
 from serving.store import find_versions
-from serving.tallies import FOLDER, find_step, read_sides, write_sides
+from serving.tallies import FOLDER, dump_sides, find_step, read_sides, write_sides
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLAN = Plan.model_validate({"steps": [{"share": 0.1, "requests": 100, "minutes": 0}, {"share": 0.5, "minutes": 0}]})
@@ -63,7 +63,7 @@ def let_serve(base, errors=(0, 0), requests=20_000, server="one") -> None:
         side.latency_ms.add(np.geomspace(9, 11, requests - failed))
         side.predictions.add(np.linspace(0, 1, requests - failed))
     rollout = look(base).rollout
-    write_sides(find_step(base, rollout.trial.id, rollout.state.step), server, sides)
+    write_sides(find_step(base, rollout.trial.id, rollout.state.step), server, dump_sides(sides))
 
 
 def test_stable_is_put_in_front_and_the_canary_has_its_label(base, pushed):

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from serving.canary.bounds import Chances, bound_distance, bound_mean, bound_quantile
 from serving.canary.evidence import judge
@@ -42,6 +44,14 @@ def test_a_sketch_keeps_values_within_a_hundredth_and_their_order():
     assert (np.float32(lows) <= np.float32(values)).all()
     assert (np.float32(highs) >= np.float32(values)).all()
     assert (made.size, made.find_quantile(0), made.find_quantile(1)) == (80, -np.inf, np.inf)
+
+
+@given(st.lists(st.floats()))
+def test_one_by_one_is_all_at_once(values):
+    one_by_one = Sketch()
+    for value in values:
+        one_by_one.add_one(value)
+    assert one_by_one == sketch(values)
 
 
 def test_nan_is_above_all_whatever_its_sign():
