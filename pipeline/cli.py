@@ -23,6 +23,7 @@ from pipeline.predict_command import predict
 from pipeline.push_command import push
 from pipeline.quarantine_commands import app as quarantine_app
 from pipeline.report.compare_command import compare
+from pipeline.rollout_commands import app as rollout_app
 from pipeline.schema_commands import app as schema_app
 from pipeline.score_command import score
 from pipeline.serve_command import serve
@@ -380,6 +381,7 @@ app.command()(gc)
 app.command()(doctor)
 app.add_typer(schema_app, name="schema")
 app.add_typer(models_app, name="models")
+app.add_typer(rollout_app, name="rollout")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(deploy_app, name="deploy")
 

@@ -59,7 +59,12 @@ def find_bases(model: str | None) -> list[Path]:
     return chosen
 
 
-def _find_base(model: str | None) -> Path:
+def find_base(model: str | None) -> Path:
+    """Return the folder of versions of `model`, or of the only model below the working folder's .penstock.
+
+    Raises:
+        InputError: there is none, or several.
+    """
     found = find_bases(model)
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
@@ -89,7 +94,7 @@ def show(version: Version = "live", model: Model = None, as_json: AsJson = False
     from serving.history import read_history
     from serving.rollout import choose_version
 
-    base = _find_base(model)
+    base = find_base(model)
     entry = read_entry(base, choose_version(base, version))
     told = [event for event in read_history(base).events if entry.version in (event.version, event.origin)]
     if as_json:
@@ -105,7 +110,7 @@ def diff(first: Version, second: Version, model: Model = None, as_json: AsJson =
     from serving.catalog import compare, read_entry
     from serving.rollout import choose_version
 
-    base = _find_base(model)
+    base = find_base(model)
     entries = [read_entry(base, choose_version(base, version)) for version in (first, second)]
     differences = compare(*entries)
     if as_json:
@@ -127,7 +132,7 @@ def verify(
     from serving.audit import verify as verify_base
     from serving.rollout import choose_version, require_versions
 
-    base = _find_base(model)
+    base = find_base(model)
     found = require_versions(base)
     faults = verify_base(base, choose_version(base, version) if version else None)
     if as_json:
@@ -155,7 +160,7 @@ def rollback(
     from serving.rollout import choose_version
     from serving.rollout import rollback as roll_back
 
-    base = _find_base(model)
+    base = find_base(model)
     done = roll_back(base, choose_version(base, version) if version else None, why)
     if as_json:
         _print_json({"version": done.version, "path": done.path, "fresh": done.fresh})
@@ -180,7 +185,7 @@ def label(
     from serving.model_config import FILE
     from serving.rollout import choose_version, set_label
 
-    base = _find_base(model)
+    base = find_base(model)
     if (version is None) != remove:
         raise InputError("label: expected a VERSION or --remove, received " + ("both" if remove else "neither"))
     chosen = choose_version(base, version) if version else None
@@ -203,7 +208,7 @@ def live(
     from pipeline.models_view import render_live
     from serving.rollout import find_live
 
-    base = _find_base(model)
+    base = find_base(model)
     found = find_live(base, _read_time(at) if at else None)
     if as_json:
         since = found.since.model_dump(mode="json") if found.since else None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHORT = 12
 DIGITS, MINUTES = 8, len("2026-11-21 22:20")
 MEGABYTE = 1e6
+CAUSES = {"rollback": "rollback", "hold": "held in front", "promote": "promoted"}
 SHOWN_FILES = {"assets.extra/model_card.html", "assets.extra/environment.txt"}
 
 
@@ -48,7 +49,7 @@ def render_list(base: Path, entries: "Sequence[Entry]") -> RenderableType:
 def _state(entry: "Entry") -> Text:
     words = [("live", "bold green") if entry.live else "", *((label, "cyan") for label in entry.labels)]
     if entry.origin:
-        words.append("rollback")
+        words.append(CAUSES[entry.cause])
     if entry.withdrawn:
         words.append(("rolled back", "yellow"))
     if entry.damaged:
@@ -113,12 +114,16 @@ def _grid(facts: dict[str, str]) -> Table:
 
 def _tell(event: "Event") -> str:
     """Return an event on one line."""
+    again = f"version {event.origin} is served again as {event.version}"
     what = {
         "push": "pushed",
         "label": f"labelled {event.label}" if event.version else f"no longer {event.label}",
         "remove": "removed",
         "missing": "found missing",
-        "rollback": f"version {event.origin} is served again as {event.version}, in place of {event.replaced}",
+        "rollback": f"{again}, in place of {event.replaced}",
+        "hold": f"{again}, in front of {event.replaced}",
+        "promote": f"promoted: {again}",
+        "rollout": f"roll-out: {event.decision.kind if event.decision else 'start'}",
     }[event.action]
     return f"{moment(event.at)} {event.who}: {what}{f' ({event.why})' if event.why else ''}"
 

@@ -22,6 +22,7 @@ from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
 from pipeline.workspace import SERVING_FOLDER
 from pipeline.yaml_file import YamlFile, load_yaml
+from serving.canary.plan import Plan
 
 if TYPE_CHECKING:
     SourceParams = Any
@@ -89,9 +90,11 @@ class Push(Settings):
 
     Attributes:
         keep: so many of the newest versions stay, beside labelled ones and the one that a rollback would go to.
+        rollout: steps and rules by which a new version takes over; left out, it is served at once.
     """
 
     keep: PositiveInt = 5
+    rollout: Plan | None = None
 
 
 def _spell_out(features: Any) -> Any:

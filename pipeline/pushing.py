@@ -106,7 +106,7 @@ def push_model(judged_model: Judged, request: PushRequest) -> Pushed:
 
     candidate = Candidate(judged_model.model, write_extras, lineage, _defined(metrics[0]), parity)
     try:
-        return push(candidate, request.base, problem.push.keep)
+        return push(candidate, request.base, problem.push.keep, problem.push.rollout)
     except ServingError as error:
         raise RunError(f"nothing was pushed: {error}") from error
 
@@ -145,10 +145,12 @@ def push_run(workspace: Workspace, run: Run) -> Pushed:
 def explain(rollback: Event) -> str:
     """Return why a model is not pushed that somebody rolled back."""
     why = f" ({rollback.why})" if rollback.why else ""
-    return (
-        f"this model was rolled back on {rollback.at:%Y-%m-%d %H:%M} UTC by {rollback.who}{why}; "
-        f"`penstock models rollback {rollback.replaced}` serves it after all"
+    command = (
+        f"rollout start --canary {rollback.version}` tries it again"
+        if rollback.action == "rollout"
+        else f"models rollback {rollback.replaced}` serves it after all"
     )
+    return f"this model was rolled back on {rollback.at:%Y-%m-%d %H:%M} UTC by {rollback.who}{why}; `penstock {command}"
 
 
 def _record(workspace: Workspace, artifact: Any, pushed: Pushed) -> None:

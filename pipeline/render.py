@@ -231,8 +231,20 @@ def _next_steps(result: "RunResult", problem: Path) -> Text:
         (f"penstock predict {result.problem} rows.csv", "ask the served model about rows of your own"),
         (f"penstock validate new.csv --problem {name}", "compare new data with the schema"),
     ]
+    if result.pushed and _is_tried(result.pushed.path):
+        steps.insert(
+            0, (f"penstock rollout watch --model {name}", "promote this version, or roll it back, by the rules")
+        )
     lines = "\n".join(f"  {command}\n      {meaning}" for command, meaning in steps)
     return Text.assemble(("\nNext\n", "bold"), lines, "\n")
+
+
+def _is_tried(version: Path) -> bool:
+    """Whether a version is the canary of a roll-out."""
+    from serving.bookkeeping import read_standing
+
+    trial = read_standing(version.parent).trial
+    return trial is not None and str(trial.canary) == version.name
 
 
 def render_runs(runs: "Iterable[Run]", pushed: dict[int, Any]) -> RenderableType:

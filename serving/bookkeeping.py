@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from serving.errors import DataLossError
-from serving.history import Event, append_event, mend_history, read_history, whoami
-from serving.manifest import MANIFEST, Manifest, digest_file, digest_files, read_manifest
+from serving.canary.machine import Decision
+from serving.canary.plan import Plan
+from serving.errors import Code, DataLossError, ServingError
+from serving.history import Event, Trial, append_event, mend_history, read_history, whoami
+from serving.manifest import MANIFEST, Cause, Manifest, digest_file, digest_files, read_manifest
 from serving.model_config import write_model_config
 from serving.standing import Standing, sum_up
-from serving.store import find_versions, place, remove
+from serving.store import copy_files, find_versions, link, place, remove
+from serving.tallies import forget_others
+
+HOLD = "stays in front during a roll-out"
 
 
 class Recovered(NamedTuple):
@@ -50,6 +56,33 @@ def note(base: Path, action: str, version: int | None, why: str, label: str = ""
     return event
 
 
+def begin_rollout(base: Path, versions: tuple[int, int], plan: Plan, why: str) -> Trial:
+    """Add to the history that a roll-out begins, with the versions of stable and canary."""
+    stable, canary = versions
+    trial = Trial(id=f"{canary}-{uuid.uuid4().hex[:8]}", stable=stable, canary=canary, plan=plan)
+    forget_others(base, trial.id)
+    made = {"at": datetime.now(UTC), "who": whoami(), "action": "rollout", "version": canary, "why": why}
+    append_event(base, Event.model_validate(made | {"trial": trial}))
+    return trial
+
+
+def decide_rollout(base: Path, trial: Trial, decision: Decision) -> None:
+    """Add to the history what was decided of the roll-out that is under way."""
+    made = {"at": datetime.now(UTC), "who": whoami(), "action": "rollout", "version": trial.canary}
+    append_event(base, Event.model_validate(made | {"why": decision.why, "decision": decision}))
+
+
+def require_no_rollout(base: Path, standing: Standing) -> None:
+    """Refuse while a roll-out is under way.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION; says how to end it.
+    """
+    if standing.trial:
+        words = f"{base}: a roll-out of version {standing.trial.canary} is under way; `penstock rollout promote` or "
+        raise ServingError(f"{words}`penstock rollout abort` ends it", Code.FAILED_PRECONDITION)
+
+
 def record(base: Path, version: Path) -> Event | None:
     """Add a version to the history by its manifest; None for one that has none, or an altered one."""
     try:
@@ -62,7 +95,7 @@ def record(base: Path, version: Path) -> Event | None:
     event = Event(
         at=manifest.created,
         who=manifest.who or whoami(),
-        action="push" if manifest.origin is None else "rollback",
+        action="push" if manifest.origin is None else manifest.cause,
         version=number,
         why=manifest.why,
         digest=manifest.digest,
@@ -100,6 +133,18 @@ def show(base: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Standi
     except OSError:
         remove(base, manifest.version)
         raise
+
+
+def put_again(base: Path, version: int, origin: Manifest, cause: Cause, why: str) -> None:
+    """Put the files of a version there once more, under another number.
+
+    Raises:
+        DataLossError: the files changed meanwhile.
+        OSError: the disk refused something.
+    """
+    made = {"version": version, "created": datetime.now(UTC), "who": whoami()}
+    manifest = origin.model_copy(update=made | {"why": why, "origin": origin.version, "cause": cause})
+    show(base, manifest, lambda staging: copy_files(base / str(origin.version), staging, origin.files, link))
 
 
 def prune(base: Path, standing: Standing, keep: int) -> None:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 
 from serving.errors import DataLossError, NotFoundError
 from serving.history import Event, read_history
-from serving.manifest import Lineage, Manifest, Parity, Record, read_manifest
+from serving.manifest import Cause, Lineage, Manifest, Parity, Record, read_manifest
 from serving.standing import sum_up
 from serving.store import describe_missing, find_versions
 
@@ -27,7 +27,7 @@ class Entry(Record):
         damaged: why its manifest can't be read; empty if it can.
         created: when it was put there, None where nothing tells.
         size: of its files in bytes.
-        who, why, origin, digest, lineage, metrics, parity, files: see Manifest.
+        who, why, origin, cause, digest, lineage, metrics, parity, files: see Manifest.
     """
 
     version: int
@@ -41,6 +41,7 @@ class Entry(Record):
     who: str = ""
     why: str = ""
     origin: int | None = None
+    cause: Cause = "rollback"
     digest: str = ""
     lineage: Lineage = Lineage()
     metrics: dict[str, float] = Field(default_factory=dict)

@@ -17,12 +17,30 @@ from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, ValidationError
 
+from serving.canary.machine import Decision
+from serving.canary.plan import Plan
 from serving.manifest import Fault, Lineage, Record
 from serving.store import append_line
 
 FILE = ".history.jsonl"
 _SEAL = re.compile(rb',"hash":"([0-9a-f]{64})"}')
 _SEAL_BYTES = len(',"hash":""}') + 64
+
+
+class Trial(Record):
+    """A roll-out as it was begun.
+
+    Attributes:
+        id: its own; by it requests are sent to a side.
+        stable: the version that everybody gets who is not chosen.
+        canary: the version that is tried.
+        plan: its steps and rules.
+    """
+
+    id: str
+    stable: int
+    canary: int
+    plan: Plan
 
 
 class Event(Record):
@@ -32,20 +50,23 @@ class Event(Record):
         at: when.
         who: did it, `user@host`.
         action: a version was pushed, put there again by a rollback, labelled (or its label taken away), removed
-            because enough newer ones are there, or found missing.
+            because enough newer ones are there, or found missing. In a roll-out stable was put there again, so that it
+            stays the newest (hold), the roll-out begun or decided on, the canary put there as the newest (promote).
         version: the one that it is about; None where a label is taken away.
         why: in words.
         label: that was set.
         digest: of the model.
         manifest: SHA-256 of the manifest's file.
-        origin: of a rollback: the version whose files these are.
+        origin: of a rollback, hold or promote: the version whose files these are.
         replaced: the version that was served before.
         lineage: of a push: what the model was made of, for when the version is gone.
+        trial: the roll-out that begins.
+        decision: what was decided of the one that is under way.
     """
 
     at: AwareDatetime
     who: str
-    action: Literal["push", "rollback", "label", "remove", "missing"]
+    action: Literal["push", "rollback", "label", "remove", "missing", "hold", "rollout", "promote"]
     version: int | None
     why: str = ""
     label: str = ""
@@ -54,6 +75,8 @@ class Event(Record):
     origin: int | None = None
     replaced: int | None = None
     lineage: Lineage | None = None
+    trial: Trial | None = None
+    decision: Decision | None = None
 
 
 class History(NamedTuple):

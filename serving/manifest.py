@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from serving.errors import DataLossError
 
+Cause = Literal["rollback", "hold", "promote"]
 MANIFEST = Path("assets.extra", "manifest.json")
 SHOWN_FAULTS = 3
 
@@ -71,7 +72,8 @@ class Manifest(Record):
         parity: between the ways to ask it, where that was measured.
         who: pushed it.
         why: in words.
-        origin: the version whose files these are, if a rollback put them here.
+        origin: the version whose files these are, if they were put here once more.
+        cause: why they were: a rollback, or a roll-out that holds stable in front or promotes its canary.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Manifest(Record):
     who: str = ""
     why: str = ""
     origin: int | None = None
+    cause: Cause = "rollback"
 
 
 class Fault(NamedTuple):

@@ -6,17 +6,18 @@ what TensorFlow Serving, and the embedded server, take as they watch the folder.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from serving.bookkeeping import note, read_standing, recover, show
+from serving.bookkeeping import decide_rollout, note, put_again, read_standing, recover, require_no_rollout
+from serving.canary.machine import Decision
 from serving.errors import NotFoundError
-from serving.history import Event, read_history, whoami
+from serving.history import Event, read_history
 from serving.manifest import Manifest, check_files, is_intact, read_manifest
 from serving.push import Pushed
 from serving.standing import sum_up
-from serving.store import change, copy_files, describe_missing, find_versions, link, next_version
+from serving.store import change, describe_missing, find_versions, next_version
 
 Label = Literal["stable", "canary"]
 LIVE = "live"
@@ -38,6 +39,7 @@ class Live(NamedTuple):
 def rollback(base: Path, version: int | None = None, why: str = "") -> Pushed:
     """Serve the model of an older version again; the model that is served now will not come back by itself.
 
+    A roll-out that is under way is aborted by it.
     Labels of the version that was served move to the new one. If that very model is served already, nothing happens;
     so a command that is repeated after a crash does no harm.
 
@@ -54,18 +56,19 @@ def rollback(base: Path, version: int | None = None, why: str = "") -> Pushed:
     require_versions(base)
     with change(base):
         standing, untold = recover(base)
+        if standing.trial:
+            decide_rollout(base, standing.trial, Decision(kind="abort", why=why or "rolled back by hand"))
+            standing = recover(base).standing
         if version is None and untold and untold[-1].action == "rollback":
             # the one before was killed when it was all but done
             return _served(base, fresh=True)
         wanted = standing.fallback if version is None else version
         if wanted is None:
             raise NotFoundError(f"{base}: no other model to roll back to")
-        origin = _read_sound(base, wanted)
+        origin = read_sound(base, wanted)
         if is_intact(_served(base).path, origin.digest):
             return _served(base)
-        update = {"version": next_version(base, standing.used), "created": datetime.now(UTC), "who": whoami()}
-        manifest = origin.model_copy(update=update | {"why": why, "origin": wanted})
-        show(base, manifest, lambda staging: copy_files(base / str(wanted), staging, origin.files, link))
+        put_again(base, next_version(base, standing.used), origin, "rollback", why)
         return _served(base, fresh=True)
 
 
@@ -75,13 +78,15 @@ def set_label(base: Path, label: Label, version: int | None, why: str = "") -> N
     Raises:
         NotFoundError: no such version.
         DataLossError: its files are not what was pushed.
+        ServingError: a roll-out is under way, which sets the labels.
         StorageError: the disk refused something.
     """
     require_versions(base)
     with change(base):
         standing = recover(base).standing
+        require_no_rollout(base, standing)
         if version is not None:
-            _read_sound(base, version)
+            read_sound(base, version)
         if standing.labels.get(label) != version:
             note(base, "label", version, why, label)
             recover(base)
@@ -118,7 +123,7 @@ def require_sound(base: Path, version: int) -> Path:
         NotFoundError: no such version, or one that was not pushed by `penstock run`.
         DataLossError: its files are not what was pushed.
     """
-    _read_sound(base, version)
+    read_sound(base, version)
     return base / str(version)
 
 
@@ -134,8 +139,13 @@ def require_versions(base: Path) -> dict[int, Path]:
     return found
 
 
-def _read_sound(base: Path, version: int) -> Manifest:
-    """Return the manifest of a version whose files are in order."""
+def read_sound(base: Path, version: int) -> Manifest:
+    """Return the manifest of a version whose files are in order.
+
+    Raises:
+        NotFoundError: no such version, or one that was not pushed by `penstock run`.
+        DataLossError: its files are not what was pushed.
+    """
     found = require_versions(base)
     if version not in found:
         raise NotFoundError(f"{base}: {describe_missing(version, found)}")

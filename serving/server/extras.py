@@ -20,6 +20,7 @@ from serving.server.metrics import Metrics
 from serving.server.overview import Readiness
 from serving.server.registry import Registry
 from serving.server.request_log import RequestLog
+from serving.server.rollout_counts import RolloutCounts
 from serving.server.served_model import Load
 from serving.server.settings import ServerSettings
 from serving.server.validation import ValidatingRunner
@@ -48,10 +49,13 @@ class Extras:
         self.token = read_token(settings.auth) if settings.auth else None
         self.log = RequestLog(settings.request_log) if settings.request_log else None
         self.metrics = Metrics() if settings.metrics else None
-        self.observers: Sequence[Observer] = [each for each in (self.metrics, self.log) if each is not None]
+        self.rollouts = RolloutCounts()
+        observers = (self.metrics, self.log, self.rollouts)
+        self.observers: Sequence[Observer] = [each for each in observers if each is not None]
 
     def close(self) -> None:
-        """Write what the log still has."""
+        """Write what the log and the counts of roll-outs still have."""
+        self.rollouts.flush()
         if self.log is not None:
             self.log.close()
 
@@ -64,11 +68,15 @@ class Extras:
         """Return `runner`, behind validation and counting where these are switched on."""
         if self.metrics:
             runner = self.metrics.meter(runner)
-        return ValidatingRunner(runner, self.contracts) if self.settings.validation else runner
+        if self.settings.validation:
+            runner = ValidatingRunner(runner, self.contracts)
+        self.rollouts.runner = runner
+        return runner
 
     def create_routes(self, registry: Registry) -> list[BaseRoute]:
         """Documentation and metrics."""
         routes = documentation.create_routes(registry, self.contracts, self.token is not None)
+        self.rollouts.follow(registry)
         if self.metrics:
             self.metrics.registry = registry
             told = exposition.Exposition(self.metrics, registry, self.log)

@@ -29,7 +29,7 @@ from serving.server.grpc_access import read_authorization, read_credentials
 from serving.server.grpc_service import Service, first_task, read_query
 from serving.server.health import Health
 from serving.server.inference import Exchange, Inference
-from serving.server.registry import Registry
+from serving.server.registry import ModelQuery, Registry
 
 _logger = logging.getLogger(__name__)
 
@@ -96,12 +96,12 @@ class GrpcServer:
 
 
 def _create_handlers(service: Service, exchanges: Exchanges, extras: Extras) -> tuple[Any, ...]:
-    def run(method: str, prepare: Callable[[Any], Inference]) -> _Answer:
+    def run(method: str, prepare: Callable[[Any, ModelQuery], Inference]) -> _Answer:
         async def answer(request: Any, _: Any) -> Any:
             exchange = Exchange("GRPC", method, read_query(request))
 
             async def read() -> Inference:
-                return prepare(request)
+                return prepare(request, exchange.query)
 
             return await exchanges.answer(exchange, read())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from google.protobuf import json_format
@@ -21,6 +22,7 @@ from serving.protos import (
 from serving.server import grpc_examples, metadata
 from serving.server.grpc_request import read_feeds, read_output_filter, select_signature
 from serving.server.inference import Inference, Outputs
+from serving.server.keys import read_message_key
 from serving.server.model import Servable
 from serving.server.models_config import read_models
 from serving.server.registry import ModelQuery, Registry
@@ -39,15 +41,15 @@ class Service:
 
     registry: Registry
 
-    def prepare_predict(self, request: Any) -> Inference:
-        """PredictRequest to what is run, which writes a PredictResponse.
+    def prepare_predict(self, request: Any, query: ModelQuery | None = None) -> Inference:
+        """PredictRequest to what is run, which writes a PredictResponse; `query` as `read_query` gives it.
 
         Raises:
             InvalidArgumentError: no model named, inputs that the signature does not take, unknown outputs.
             NotFoundError: unknown model or version.
             ServingError: unknown signature (FAILED_PRECONDITION).
         """
-        servable = self.registry.find(read_query(request))
+        servable = self.registry.find(query or read_query(request), partial(read_message_key, request))
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = select_signature(servable.signatures, name)
         feeds = read_feeds(request.inputs, signature.inputs)
@@ -63,18 +65,18 @@ class Service:
 
         return Inference(servable, name, feeds, write, is_queued=True)
 
-    def prepare_classify(self, request: Any) -> Inference:
+    def prepare_classify(self, request: Any, query: ModelQuery | None = None) -> Inference:
         """ClassificationRequest to what is run, which writes a ClassificationResponse.
 
         Raises:
             InvalidArgumentError: no model named, unknown or unfit signature, no examples, outputs that are no classes.
             NotFoundError: unknown model or version.
         """
-        return self._prepare_examples(request, "classify")
+        return self._prepare_examples(request, query, "classify")
 
-    def prepare_regress(self, request: Any) -> Inference:
+    def prepare_regress(self, request: Any, query: ModelQuery | None = None) -> Inference:
         """RegressionRequest to what is run, which writes a RegressionResponse; raises what `prepare_classify` does."""
-        return self._prepare_examples(request, "regress")
+        return self._prepare_examples(request, query, "regress")
 
     def prepare_multi_inference(self, request: Any) -> list[Inference]:
         """MultiInferenceRequest to what is run for each task; `grpc_examples.join` makes one answer of theirs.
@@ -133,8 +135,9 @@ class Service:
         response.status.SetInParent()
         return response
 
-    def _prepare_examples(self, request: Any, method: Method) -> Inference:
-        return grpc_examples.prepare(request, self.registry.find(read_query(request)), method)
+    def _prepare_examples(self, request: Any, query: ModelQuery | None, method: Method) -> Inference:
+        servable = self.registry.find(query or read_query(request), partial(read_message_key, request))
+        return grpc_examples.prepare(request, servable, method)
 
 
 def first_task(request: Any) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.errors import Code, InvalidArgumentError, NotFoundError, ServingError
 from serving.server.model import Servable
 from serving.server.models_config import ModelsFile
 from serving.server.served_model import Available, Load, ServedModel
+from serving.server.sides import ReadKey, Route
 from serving.server.versions import ModelConfig, VersionStatus
 
 _logger = logging.getLogger(__name__)
@@ -19,13 +20,18 @@ _logger = logging.getLogger(__name__)
 _NOTHING = Available()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelQuery:
-    """Which model a request asks for: the latest version unless a version or a label is given."""
+    """Which model a request asks for: the latest version unless a version or a label is given.
+
+    Attributes:
+        route: where a roll-out has sent the request; set by `Registry.find`.
+    """
 
     name: str
     version: int | None = None
     label: str | None = None
+    route: Route | None = field(default=None, compare=False)
 
 
 class Registry:
@@ -103,8 +109,12 @@ class Registry:
             self._check_loaded([name for name, model in self._wanted.items() if model is not before.get(name)])
             self._check_labels(configs)
 
-    def find(self, query: ModelQuery) -> Servable:
+    def find(self, query: ModelQuery, read_key: ReadKey | None = None) -> Servable:
         """The loaded version that a request asks for. Cheap: no lock, no disk.
+
+        Args:
+            query: of the request; while a roll-out is under way and no version is asked for, its `route` is set.
+            read_key: reads the request's key; without it there is no request that a roll-out could send elsewhere.
 
         Raises:
             InvalidArgumentError: unknown label, even if the model is unknown.
@@ -116,6 +126,11 @@ class Registry:
             if query.label not in available.labels:
                 raise InvalidArgumentError(f"Unrecognized servable version label: {query.label}")
             return available.versions[available.labels[query.label]]
+        if available.split is not None and query.version is None:
+            if read_key is None:
+                return available.split.stable
+            query.route = available.split.choose(read_key)
+            return query.route.servable
         servable = available.latest if query.version is None else available.versions.get(query.version)
         if servable is None:
             raise NotFoundError(f"Servable not found for request: {_describe(query)}")

@@ -9,6 +9,7 @@ from serving.server import json_body, metadata, results
 from serving.server.answer import write_answer
 from serving.server.examples import read_examples
 from serving.server.inference import Inference
+from serving.server.keys import read_json_key
 from serving.server.registry import ModelQuery, Registry
 from serving.server.request import read_predict_request, read_signature_name, select_signature
 from serving.server.urls import Call, Method
@@ -40,7 +41,7 @@ class Rest:
     def _prepare_predict(self, query: ModelQuery, body: bytes) -> Inference:
         document = json_body.parse_object(body)
         signature_name = read_signature_name(document)
-        servable = self.registry.find(query)
+        servable = self.registry.find(query, partial(read_json_key, document, body))
         signature = select_signature(servable.signatures, signature_name)
         predict = read_predict_request(document, signature)
         return Inference(servable, signature_name, predict.feeds, partial(write_answer, layout=predict.layout))
@@ -49,7 +50,7 @@ class Rest:
         document = json_body.parse_object(body)
         signature_name = read_signature_name(document)
         examples = read_examples(document)
-        servable = self.registry.find(query)
+        servable = self.registry.find(query, partial(read_json_key, document, body))
         signature = results.select_signature(servable.signatures, signature_name, method)
         write = partial(results.write_body, method=method, signature=signature, rows=len(examples))
         return Inference(servable, signature_name, {results.INPUT: examples}, write)

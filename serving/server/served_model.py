@@ -13,8 +13,11 @@ from serving.bookkeeping import read_standing
 from serving.errors import Code, InternalError, ServingError
 from serving.history import FILE as HISTORY
 from serving.server.model import Servable
+from serving.server.sides import Split
 from serving.server.versions import ModelConfig, State, VersionPolicy, VersionStatus
 from serving.server.warm_up import warm_up
+from serving.standing import sum_up
+from serving.tallies import find_step
 
 _logger = logging.getLogger(__name__)
 
@@ -30,11 +33,13 @@ class Available:
         versions: the loaded ones.
         labels: the version of each label, always a loaded one.
         latest: the loaded version with the largest number.
+        split: of requests that name no version, while a roll-out is under way.
     """
 
     versions: Mapping[int, Servable] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)
     latest: Servable | None = None
+    split: Split | None = None
 
 
 class ServedModel:
@@ -57,7 +62,7 @@ class ServedModel:
         self._statuses: dict[int, VersionStatus] = {}
         self._refused: dict[int, _Stamp] = {}
         self._history: tuple[int, int] | None = None
-        self._history_labels: Mapping[str, int] = {}
+        self._standing = sum_up(())
 
     @property
     def statuses(self) -> list[VersionStatus]:
@@ -100,11 +105,11 @@ class ServedModel:
             stat = file.stat()
         except FileNotFoundError:
             # Nobody took the labels away: the folder is gone, or it never had any.
-            return self._history_labels
+            return self._standing.labels
         if self._history != (stamp := (stat.st_size, stat.st_mtime_ns)):
-            self._history_labels = read_standing(self.config.base).labels
+            self._standing = read_standing(self.config.base)
             self._history = stamp
-        return self._history_labels
+        return self._standing.labels
 
     def _provide(self, version: int, path: Path) -> bool:
         return version in self.available.versions or self._try_load(version, path)
@@ -147,7 +152,18 @@ class ServedModel:
 
     def _publish(self, versions: Mapping[int, Servable], labels: Mapping[str, int]) -> None:
         latest = versions[max(versions)] if versions else None
-        self.available = Available(versions, labels, latest)
+        self.available = Available(versions, labels, latest, self._split(versions))
+
+    def _split(self, versions: Mapping[int, Servable]) -> Split | None:
+        """Return the step of the roll-out that the history tells of, once its versions are loaded or failed to."""
+        rollout, trial = self._standing.rollout, self._standing.trial
+        if rollout is None or trial is None or self.config.labels is not None:
+            return None
+        stable, canary = versions.get(trial.stable), versions.get(trial.canary)
+        if stable is None or (canary is None and trial.canary not in self._refused):
+            return None
+        folder = find_step(self.config.base, trial.id, rollout.state.step)
+        return Split(trial.id, rollout.state.step, trial.plan, stable, canary, folder)
 
     def _review(self, found: Collection[int]) -> None:
         """Say what is no version yet and why, and drop what is gone, or the list would grow with every push."""

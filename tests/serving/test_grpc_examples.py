@@ -99,7 +99,7 @@ def test_each_example_follows_the_context(registry):
             return {"outputs": np.zeros(2, np.float32)}
 
     class OneModel:
-        def find(self, _):
+        def find(self, *_):
             return Watching()
 
     given = Input()

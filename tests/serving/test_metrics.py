@@ -77,7 +77,7 @@ def test_unknown_models_share_one_series(ask_with):
 def test_metrics_can_be_left_out(ask_with, path):
     extras = Extras(ServerSettings(metrics=False))
     assert ask_with(extras)("GET", path).status_code == 404
-    assert extras.observers == []
+    assert extras.observers == [extras.rollouts]
     runner = object()
     assert extras.wrap_runner(runner) is runner
 
