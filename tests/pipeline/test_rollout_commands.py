@@ -215,10 +215,10 @@ def test_a_run_that_began_a_roll_out_says_what_decides_it(base):
 
 @pytest.mark.tensorflow
 def test_a_model_that_a_roll_out_took_back_says_how_to_try_it_again(base):
-    from pipeline.components.pusher import _explain
+    from pipeline.pushing import explain
 
     newest = max(find_versions(base))
     run("start")
     run("abort", "--why", "slow")
     (withdrawn,) = read_standing(base).withdrawn.values()
-    assert _explain(withdrawn).endswith(f"(slow); `penstock rollout start --canary {newest}` tries it again")
+    assert explain(withdrawn).endswith(f"(slow); `penstock rollout start --canary {newest}` tries it again")
