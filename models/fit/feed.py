@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from models.dataset import Columns
 
+    _Feed = tuple[tf.Tensor, dict[str, tuple[int, ...]]]
+
 READ_AHEAD = 8
 """Batches that wait for the network."""
 
@@ -104,29 +106,16 @@ def in_order(columns: "Columns", label: str, batch_size: int) -> "tf.data.Datase
     return tf.data.Dataset.range(0, len(columns[label]), batch_size).map(cut, num_parallel_calls=2).prefetch(2)
 
 
-class _Feed(NamedTuple):
-    """A pack as TensorFlow sees it, where it lies.
-
-    Attributes:
-        matrix: `[rows, widths together]`.
-        shapes: by column, in the order in which they stand, without the rows.
-    """
-
-    matrix: "tf.Tensor"
-    shapes: dict[str, tuple[int, ...]]
-
-
-def _feeds(columns: "Columns") -> list[_Feed]:
+def _feeds(columns: "Columns") -> "list[_Feed]":
+    """Return the columns' matrices as TensorFlow sees them, where they lie, with the shapes of their columns."""
     import tensorflow as tf
 
     packed = columns if isinstance(columns, Packed) else pack([columns], len(next(iter(columns.values()))))
     with tf.device("CPU:0"):
-        return [
-            _Feed(tf.experimental.dlpack.from_dlpack(each.matrix.__dlpack__()), each.shapes) for each in packed.packs
-        ]
+        return [(tf.experimental.dlpack.from_dlpack(each.matrix.__dlpack__()), each.shapes) for each in packed.packs]
 
 
-def _unpack(feeds: list[_Feed], pick: "Callable[[tf.Tensor], tf.Tensor]") -> "dict[str, tf.Tensor]":
+def _unpack(feeds: "list[_Feed]", pick: "Callable[[tf.Tensor], tf.Tensor]") -> "dict[str, tf.Tensor]":
     """Return the columns of the rows that `pick` takes out of a matrix."""
     import math
 

@@ -1,21 +1,13 @@
 """Cancelled invoice lines: history looks only back, and the problem runs on a small table of the same columns."""
 
 import csv
-import json
 import math
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-
-from pipeline.problem import load_problem
 
 ROOT = Path(__file__).parents[2]
 QUERY = (ROOT / "problems" / "cancellations.sql").read_text("utf-8")
@@ -140,30 +132,15 @@ def test_what_comes_later_changes_nothing_nor_does_the_own_invoice():
         assert {**before, "cancelled": 0} == {**after, "cancelled": 0}
 
 
-def test_yaml_of_the_page_is_a_problem(tmp_path):
-    page = (ROOT / "docs" / "problems" / "cancellations.md").read_text("utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "my.yaml").write_text(f"name: my\n{block}", "utf-8")
-    assert load_problem(tmp_path / "my.yaml").problem.evaluation.costs.false_negative == 10
+def test_yaml_of_the_page_is_a_problem(page_problem):
+    assert page_problem("cancellations").evaluation.costs.false_negative == 10
 
 
 @pytest.mark.slow
-def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path):
-    for name in ("problems/cancellations.sql", "schemas/cancellations.pbtxt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path, run_problem):
     (tmp_path / "data").mkdir()
     with (tmp_path / "data" / "online_retail.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *shop(6000)])
-    problem = tmp_path / "problems" / "cancellations.yaml"
-    text = (ROOT / "problems" / "cancellations.yaml").read_text("utf-8")
     # so few rows that a network learns little of them
-    problem.write_text(text.replace("min: 0.4,", "min: 0.02,").replace("max: 0.01}", "max: 0.2}"), "utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(problem), "--ask", "3", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
-    result = json.loads(done.stdout)
-    assert result["pushed"]["fresh"]
+    result = run_problem("cancellations", {"min: 0.4,": "min: 0.02,", "max: 0.01}": "max: 0.2}"})
     assert result["metrics"][0]["values"]["recall_at_precision_90"] <= 1
-    assert result["infra"]["parity"]["differences"]["rest"] < 1e-5

@@ -1,13 +1,7 @@
 """Demand: what describes the past ends with the origin, and the problem runs on a small table of the same columns."""
 
 import csv
-import json
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -100,29 +94,14 @@ def test_no_day_is_asked_about_in_two_splits():
     assert max(parts[1]) <= starts[1] < min(parts[2])
 
 
-def test_yaml_of_the_page_is_a_problem(tmp_path):
-    page = (ROOT / "docs" / "problems" / "demand.md").read_text("utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "my.yaml").write_text(f"name: my\n{block}", "utf-8")
-    assert load_problem(tmp_path / "my.yaml").problem.target.calibration == "conformal"
+def test_yaml_of_the_page_is_a_problem(page_problem):
+    assert page_problem("demand").target.calibration == "conformal"
 
 
 @pytest.mark.slow
-def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path):
-    for name in ("problems/demand.sql", "schemas/demand.pbtxt", "problems/demand.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path, run_problem):
     (tmp_path / "data").mkdir()
     with (tmp_path / "data" / "online_retail.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *shop(20)])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_HOME": str(tmp_path / "home")}
-    problem = tmp_path / "problems" / "demand.yaml"
-    gate = "coverage: {min: 0.85, max: 0.95}"
-    problem.write_text(problem.read_text("utf-8").replace(gate, "coverage: {min: 0.5}"), "utf-8")
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(problem), "--ask", "3", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
-    result = json.loads(done.stdout)
-    assert result["pushed"]["fresh"]
+    result = run_problem("demand", {"coverage: {min: 0.85, max: 0.95}": "coverage: {min: 0.5}"})
     assert result["rows"]["test"] == 20 * 5 * 28
-    assert result["infra"]["parity"]["differences"]["rest"] < 1e-5

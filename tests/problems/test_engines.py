@@ -1,18 +1,10 @@
 """Remaining useful life: windows look only back, and the problem runs on files that a generator writes."""
 
-import json
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-
-from pipeline.problem import load_problem
 
 ROOT = Path(__file__).parents[2]
 QUERY = (ROOT / "problems" / "engines.sql").read_text("utf-8")
@@ -98,28 +90,14 @@ def test_what_comes_later_changes_no_feature():
     assert len(features[0]) == 39
 
 
-def test_yaml_of_the_page_is_a_problem(tmp_path):
-    page = (ROOT / "docs" / "problems" / "engines.md").read_text("utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "my.yaml").write_text(f"name: my\n{block}", "utf-8")
-    assert load_problem(tmp_path / "my.yaml").problem.split.by == "group"
+def test_yaml_of_the_page_is_a_problem(page_problem):
+    assert page_problem("engines").split.by == "group"
 
 
 @pytest.mark.slow
-def test_the_problem_runs_and_answers_on_files_of_the_same_format(tmp_path):
-    for name in ("problems/engines.sql", "schemas/engines.pbtxt", "problems/engines.yaml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+def test_the_problem_runs_and_answers_on_files_of_the_same_format(tmp_path, run_problem):
     (tmp_path / "data").mkdir()
     for name, lines in zip(("train_FD001", "test_FD001", "RUL_FD001"), fleet(20), strict=True):
         (tmp_path / "data" / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_HOME": str(tmp_path / "home")}
-    problem = tmp_path / "problems" / "engines.yaml"
-    problem.write_text(problem.read_text("utf-8").replace("coverage: {min: 0.8}", "coverage: {min: 0.1}"), "utf-8")
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(problem), "--ask", "3", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
-    result = json.loads(done.stdout)
-    assert result["pushed"]["fresh"]
+    result = run_problem("engines", {"coverage: {min: 0.8}": "coverage: {min: 0.1}"})
     assert result["rows"]["test"] == 20
-    assert result["infra"]["parity"]["differences"]["rest"] < 1e-5

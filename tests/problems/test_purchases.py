@@ -1,20 +1,12 @@
 """Purchases: a history looks only back, and the problem runs on a small table of the same columns."""
 
 import csv
-import json
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
-
-from pipeline.problem import load_problem
 
 ROOT = Path(__file__).parents[2]
 QUERY = (ROOT / "problems" / "purchases.sql").read_text("utf-8")
@@ -90,31 +82,20 @@ def test_an_invoice_counts_with_ten_products_and_its_customer_with_a_hundred():
     assert rows[0][4][-1] == "20119"
 
 
-def test_yaml_of_the_page_is_a_problem(tmp_path):
-    page = (ROOT / "docs" / "problems" / "purchases.md").read_text("utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "my.yaml").write_text(f"name: my\n{block}", "utf-8")
-    assert load_problem(tmp_path / "my.yaml").problem.target.repeats == ("history",)
+def test_yaml_of_the_page_is_a_problem(page_problem):
+    assert page_problem("purchases").target.repeats == ("history",)
 
 
 @pytest.mark.slow
-def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path):
-    for name in ("problems/purchases.sql", "problems/purchases.yaml", "schemas/purchases.pbtxt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    problem = tmp_path / "problems" / "purchases.yaml"
-    text = re.sub(r"batch_size: \d+, epochs: \d+", "batch_size: 64, epochs: 6", problem.read_text("utf-8"))
-    problem.write_text(text.replace("kind: retrieval,", "kind: retrieval, k: 20,"), "utf-8")
+def test_the_problem_runs_and_answers_on_a_small_table_of_the_same_columns(tmp_path, run_problem):
     (tmp_path / "data").mkdir()
     with (tmp_path / "data" / "online_retail.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *shop(1500)])
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(problem), "--ask", "3", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
-    result = json.loads(done.stdout)
-    assert result["pushed"]["fresh"]
+    changes = {
+        "batch_size: 1024, epochs: 2": "batch_size: 64, epochs: 6",
+        "kind: retrieval,": "kind: retrieval, k: 20,",
+    }
+    result = run_problem("purchases", changes)
     # 20 of 150 by chance are 0.13
     assert result["metrics"][0]["values"]["recall_at_k"] > 0.5
     assert len(result["asked"]["answers"][0]["items"]) == 20
-    assert result["infra"]["parity"]["differences"]["rest"] < 1e-5

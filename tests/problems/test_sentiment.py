@@ -1,18 +1,10 @@
 """Sentiment: lines become rows by hand, and the problem runs on small files of the same form."""
 
-import json
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
-
-from pipeline.problem import load_problem
 
 ROOT = Path(__file__).parents[2]
 QUERY = (ROOT / "problems" / "sentiment.sql").read_text("utf-8")
@@ -48,12 +40,8 @@ def test_a_line_is_a_text_with_the_mean_of_its_ratings():
     ]
 
 
-def test_yaml_of_the_page_is_a_problem(tmp_path):
-    page = (ROOT / "docs" / "problems" / "sentiment.md").read_text("utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "my.yaml").write_text(f"name: my\n{block}", "utf-8")
-    features = load_problem(tmp_path / "my.yaml").problem.features
-    assert features["pieces of words"].letters == (3, 5)
+def test_yaml_of_the_page_is_a_problem(page_problem):
+    assert page_problem("sentiment").features["pieces of words"].letters == (3, 5)
 
 
 def rated(index: int) -> str:
@@ -66,22 +54,13 @@ def rated(index: int) -> str:
 
 
 @pytest.mark.slow
-def test_the_problem_runs_and_answers_on_small_files_of_the_same_form(tmp_path):
-    for name in ("problems/sentiment.sql", "problems/sentiment.yaml", "schemas/sentiment.pbtxt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+def test_the_problem_runs_and_answers_on_small_files_of_the_same_form(tmp_path, run_problem):
     (tmp_path / "data").mkdir()
     for place, name in enumerate(FILES.values()):
         lines = [rated(1000 * place + index) for index in range(700)]
         if name == FILES["words"]:
             lines = [f"w{index}\t{index % 3 - 1}\t0\t[]\n" for index in range(700)]
         (tmp_path / "data" / name).write_text("".join(lines), "utf-8", newline="")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PENSTOCK_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-m", "pipeline.cli", "run", "problems/sentiment.yaml", "--ask", "3", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-500:]
-    result = json.loads(done.stdout)
-    assert result["pushed"]["fresh"]
+    result = run_problem("sentiment", {})
     assert result["metrics"][0]["values"]["r2"] > 0.5
     assert set(result["asked"]["rows"][0]) == {"text"}
-    assert result["infra"]["parity"]["differences"]["rest"] < 1e-5
