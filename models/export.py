@@ -45,10 +45,13 @@ def export_model(
     module.variables_of_network = [variable.value for variable in network.variables]
     module.transform_layer = layer
 
+    # no signature: traced once, called by those below, and by what models.edge makes of the model
+    @tf.function(autograph=False, input_signature=[raw_specs(inputs)])
     def predict(raw: "Tensors") -> "Tensors":
         answers: Tensors = target.answers(network(layer.call(raw), training=False), facts)
         return answers
 
+    module.predict = predict
     parsed = _parsed(predict, inputs)
     signatures = {
         "serving_default": _named(predict, inputs),
@@ -63,6 +66,19 @@ def export_model(
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=2), "utf-8")
     (folder / WEIGHTS_FILE).write_text(json.dumps([variable.path for variable in network.variables]), "utf-8")
     _write_classes(folder, facts)
+
+
+def raw_specs(inputs: InputSpec) -> "dict[str, tf.TensorSpec]":
+    """Return what the raw columns are inside the graphs: `[batch]`, or `[batch, length]` of a list."""
+    import tensorflow as tf
+
+    lengths = inputs.lengths
+    return {
+        name: tf.TensorSpec(
+            [None, lengths[name]] if name in lengths else [None], tensor_dtype(inputs.types[name]), safe_name(name)
+        )
+        for name in inputs.columns
+    }
 
 
 def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:
