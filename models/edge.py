@@ -5,13 +5,12 @@ LiteRT has some operations of TensorFlow's, not all: none that reads text, numbe
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.export import read_spec, read_vocabulary
-from models.raw import MISSING_INT, safe_name
+from models.export import raw_specs, read_spec, read_vocabulary
+from models.raw import MISSING_INT, is_missing, safe_name
 from models.settings import Quantize
 from models.spec import InputSpec
 
@@ -44,17 +43,27 @@ def convert(folder: Path, quantize: Quantize) -> bytes:
     for table in tf.train.TrackableView(model).descendants():
         if isinstance(table, tf.saved_model.experimental.TrackableResource):
             _hold_words(table, folder)
-    with _quiet():
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_trace(model.predict, inputs)], model)
-        if quantize != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantize == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        try:
-            content: bytes = converter.convert()
-        # the converter's own error is no public name
-        except Exception as error:
-            raise ConversionError(_explain(str(error))) from error
+    return to_lite(_trace(model.predict, inputs), model, quantize)
+
+
+def to_lite(function: Any, holder: Any, quantize: Quantize = "none") -> bytes:
+    """Return the LiteRT file of a concrete function whose variables and tables `holder` holds.
+
+    Raises:
+        ConversionError: it needs what LiteRT does not have.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
+    if quantize != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        content: bytes = converter.convert()
+    # the converter's own error has no public name
+    except Exception as error:
+        raise ConversionError(_explain(str(error))) from error
     return content
 
 
@@ -64,19 +73,12 @@ def _trace(predict: Any, inputs: InputSpec) -> Any:
 
     names = {safe_name(name): name for name in inputs.columns}
     specs = {
-        safe: tf.TensorSpec(
-            [None, inputs.lengths[name]] if name in inputs.lengths else [None],
-            tf.string if inputs.types[name] == "bytes" else tf.float32,
-            safe,
-        )
-        for safe, name in names.items()
+        safe: tf.TensorSpec(spec.shape, tf.float32 if spec.dtype == tf.int64 else spec.dtype, safe)
+        for safe, spec in raw_specs(inputs).items()
     }
 
     def edge(**request: "tf.Tensor") -> "dict[str, tf.Tensor]":
-        raw = {
-            name: _whole(request[safe]) if inputs.types[name] == "int" else request[safe]
-            for safe, name in names.items()
-        }
+        raw = {safe: _whole(each) if inputs.types[names[safe]] == "int" else each for safe, each in request.items()}
         answers: dict[str, tf.Tensor] = predict(raw)
         return answers
 
@@ -87,10 +89,8 @@ def _whole(value: "tf.Tensor") -> "tf.Tensor":
     """Return a raw column of whole numbers for a device's float32."""
     import tensorflow as tf
 
-    missing = tf.not_equal(value, value)
-    return tf.where(
-        missing, tf.constant(MISSING_INT, tf.int64), tf.cast(tf.where(missing, tf.zeros_like(value), value), tf.int64)
-    )
+    missing = is_missing(value)
+    return tf.where(missing, tf.constant(MISSING_INT, tf.int64), tf.cast(tf.where(missing, 0.0, value), tf.int64))
 
 
 def _hold_words(table: Any, folder: Path) -> None:
@@ -111,9 +111,8 @@ def _hold_words(table: Any, folder: Path) -> None:
 
 def _explain(message: str) -> str:
     """Return what is missing out of the converter's pages."""
-    lacking = sorted(
-        {name.strip() for line in re.findall(r"(?:Select|Custom) ops: (.+)", message) for name in line.split(",")}
-    )
+    named = re.findall(r"(?:Select|Custom) ops: (.+)", message) or re.findall(r"error: 'tf\.(\w+)' op", message)
+    lacking = sorted({name.strip() for line in named for name in line.split(",")})
     if lacking:
         return f"LiteRT has no {', '.join(lacking)}"
     return f"LiteRT can't hold the model: {message.strip().splitlines()[0][:300]}"
@@ -124,7 +123,9 @@ def load_edge(content: bytes, inputs: InputSpec) -> "Callable[[Columns], Columns
     import numpy as np
     import tensorflow as tf
 
-    with _quiet():
+    with warnings.catch_warnings():
+        # it will move to a package of its own
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         interpreter = tf.lite.Interpreter(model_content=content)
     run = interpreter.get_signature_runner()
 
@@ -147,11 +148,3 @@ def _to_device(column: Any) -> Any:
     if column.dtype != np.int64:
         return column
     return np.where(column == MISSING_INT, np.nan, column.astype("float64")).astype("float32")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence TensorFlow, which warns that its interpreter will move to a package of its own."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
-        yield

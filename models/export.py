@@ -47,14 +47,19 @@ def export_model(
 
     # no signature: traced once, called by those below, and by what models.edge makes of the model
     @tf.function(autograph=False, input_signature=[raw_specs(inputs)])
-    def predict(raw: "Tensors") -> "Tensors":
+    def predict(columns: "Tensors") -> "Tensors":
+        raw = {name: columns[safe_name(name)] for name in inputs.columns}
         answers: Tensors = target.answers(network(layer.call(raw), training=False), facts)
         return answers
 
+    def answer(raw: "Tensors") -> "Tensors":
+        answers: Tensors = predict({safe_name(name): raw[name] for name in inputs.columns})
+        return answers
+
     module.predict = predict
-    parsed = _parsed(predict, inputs)
+    parsed = _parsed(answer, inputs)
     signatures = {
-        "serving_default": _named(predict, inputs),
+        "serving_default": _named(answer, inputs),
         "examples": parsed,
         "transform_features": _named(lambda raw: dict(layer.call(raw)), inputs),
     }
@@ -69,15 +74,15 @@ def export_model(
 
 
 def raw_specs(inputs: InputSpec) -> "dict[str, tf.TensorSpec]":
-    """Return what the raw columns are inside the graphs: `[batch]`, or `[batch, length]` of a list."""
+    """Return what the raw columns are inside the graphs, by `safe_name`: `[batch]`, or `[batch, length]` of a list."""
     import tensorflow as tf
 
-    lengths = inputs.lengths
+    lengths, names = inputs.lengths, {safe_name(name): name for name in inputs.columns}
     return {
-        name: tf.TensorSpec(
-            [None, lengths[name]] if name in lengths else [None], tensor_dtype(inputs.types[name]), safe_name(name)
+        safe: tf.TensorSpec(
+            [None, lengths[name]] if name in lengths else [None], tensor_dtype(inputs.types[name]), safe
         )
-        for name in inputs.columns
+        for safe, name in names.items()
     }
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation import metric_names
 from pipeline.judging import Buckets, column_of
 from pipeline.problem import LoadedProblem, Problem
-from pipeline.resolve import Columns
+from pipeline.resolve import Columns, chosen_features
 from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
@@ -38,6 +38,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_tuning(problem),
         *_selection(problem, columns),
         *_towers(problem),
+        *_edge(problem, columns),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -136,6 +137,26 @@ def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
             yield ("features", name, "tower"), "a tower of items needs family: two_tower or a target of kind: retrieval"
     if target.ITEMS and len(items) == len(features) > 0:
         yield ("features",), "retrieval: expected a feature that tells of the query (without tower: item), found none"
+
+
+def _edge(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield features that a device can't read."""
+    if problem.push.edge is None:
+        return
+    if missing := family(problem.model).BEYOND_EDGE:
+        yield (
+            ("model", "family"),
+            f"push.edge: LiteRT has no {missing}, which {problem.model.family} needs; drop one of them",
+        )
+    for name, params in chosen_features(problem, columns).items():
+        read = [columns[column].raw_type for column in columns_of(name, params) if column in columns]
+        lacking = feature_kind(params).beyond_edge(params, read)
+        if lacking and params.tower == "query":
+            keys: Keys = ("features", name) if problem.features else ("push", "edge")
+            yield (
+                keys,
+                f"push.edge: LiteRT has no {lacking}, which '{name}' of kind {params.kind} needs; drop one of them",
+            )
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from serving.artifact import EDGE_FILE
 from serving.bookkeeping import prune, recover, show
 from serving.history import Event, whoami
-from serving.manifest import Lineage, Manifest, Parity, digest_files, digest_model, is_intact
+from serving.manifest import Edge, Lineage, Manifest, Parity, digest_file, digest_files, digest_model, is_intact
 from serving.store import change, copy_files, describe_fault, find_versions, next_version
 
 
@@ -28,6 +29,7 @@ class Candidate(NamedTuple):
         lineage: what it was made of.
         metrics: over all evaluated rows.
         parity: between the ways to ask it, where that was measured.
+        edge: its file for devices, and what that was found to be.
     """
 
     model: Path
@@ -35,6 +37,7 @@ class Candidate(NamedTuple):
     lineage: Lineage = Lineage()
     metrics: dict[str, float] | None = None
     parity: Parity | None = None
+    edge: tuple[Path, Edge] | None = None
 
 
 class Pushed(NamedTuple):
@@ -73,7 +76,8 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
     with change(base):
         standing = recover(base).standing
         newest = max(find_versions(base).items(), default=None)
-        if newest and (digest in standing.withdrawn or is_intact(newest[1], digest)):
+        same = newest and is_intact(newest[1], digest) and _has_edge(newest[1], candidate)
+        if newest and (digest in standing.withdrawn or same):
             return Pushed(newest[1], newest[0], fresh=False, withdrawn=standing.withdrawn.get(digest))
         manifest = Manifest(
             name=base.name,
@@ -84,6 +88,7 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
             lineage=candidate.lineage,
             metrics=candidate.metrics or {},
             parity=candidate.parity,
+            edge=candidate.edge[1] if candidate.edge else None,
             who=whoami(),
         )
         standing = show(base, manifest, lambda staging: _write(candidate, files, staging))
@@ -96,5 +101,15 @@ def push(candidate: Candidate, base: Path, keep: int) -> Pushed:
 
 def _write(candidate: Candidate, files: Iterable[str], staging: Path) -> None:
     copy_files(candidate.model, staging, files, shutil.copyfile)
+    if candidate.edge:
+        (staging / EDGE_FILE).parent.mkdir(exist_ok=True)
+        shutil.copyfile(candidate.edge[0], staging / EDGE_FILE)
     if candidate.add_files:
         candidate.add_files(staging)
+
+
+def _has_edge(version: Path, candidate: Candidate) -> bool:
+    """Return whether a version's file for devices is the candidate's, or neither has one."""
+    found = version / EDGE_FILE
+    wanted = candidate.edge[0] if candidate.edge else None
+    return (digest_file(found) if found.is_file() else None) == (digest_file(wanted) if wanted else None)

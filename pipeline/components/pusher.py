@@ -26,6 +26,7 @@ from pipeline.evaluation import EVAL_SPLIT, METRICS
 from pipeline.fingerprint import file_digest, installed
 from pipeline.infra.parity import PARITY_FILE
 from pipeline.infra.parity import Parity as Certificate
+from pipeline.infra.verdict import EDGE_NAME, read_verdict
 from pipeline.metrics import SliceMetrics, read_metrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
@@ -97,17 +98,19 @@ def _push(model: Path, inputs: dict[str, list[Any]], request: PushRequest) -> Pu
     sliced = len(blessing.gates) - len(gates)
     gates += [f"{sliced} of slices"] if sliced else []
     lineage = read_lineage(inputs, request)
-    parity = _parity(Path(artifact_utils.get_single_uri(inputs["infra_blessing"])))
+    infra = Path(artifact_utils.get_single_uri(inputs["infra_blessing"]))
+    parity, edge = _parity(infra), read_verdict(infra).edge
     examples = Path(artifact_utils.get_split_uri(inputs["examples"], judged(problem.split)))
     schema = _find_schema(inputs)
 
     def write_extras(folder: Path) -> None:
         write_warm_up(model, examples, problem.name, folder)
-        write_card(Card(problem, read_spec(model), lineage, metrics, gates, parity, blessing.threshold), folder)
+        write_card(Card(problem, read_spec(model), lineage, metrics, gates, parity, blessing.threshold, edge), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
         shutil.copyfile(schema, folder / SCHEMA_FILE)
 
-    candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity)
+    beside = (infra / EDGE_NAME, edge) if edge else None
+    candidate = Candidate(model, write_extras, lineage, _defined(metrics[0]), parity, beside)
     try:
         return push(candidate, request.base, problem.push.keep)
     except ServingError as error:
