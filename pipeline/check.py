@@ -140,22 +140,21 @@ def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
 
 
 def _edge(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
-    """Yield features that a device can't read."""
+    """Yield what a device can't hold: the family, and features."""
     if problem.push.edge is None:
         return
-    if missing := family(problem.model).BEYOND_EDGE:
-        yield (
-            ("model", "family"),
-            f"push.edge: LiteRT has no {missing}, which {problem.model.family} needs; drop one of them",
-        )
+    lacking = family(problem.model).BEYOND_EDGE
+    if lacking:
+        yield ("model", "family"), f"LiteRT has no {lacking}: expected another family, or no push.edge"
     for name, params in chosen_features(problem, columns).items():
         read = [columns[column].raw_type for column in columns_of(name, params) if column in columns]
         lacking = feature_kind(params).beyond_edge(params, read)
         if lacking and params.tower == "query":
             keys: Keys = ("features", name) if problem.features else ("push", "edge")
+            words = " and ".join(sorted({TYPES[each] for each in read}))
             yield (
                 keys,
-                f"push.edge: LiteRT has no {lacking}, which '{name}' of kind {params.kind} needs; drop one of them",
+                f"LiteRT has no {lacking}: expected '{name}' not to be {params.kind} of {words}, or no push.edge",
             )
 
 
