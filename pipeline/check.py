@@ -149,7 +149,8 @@ def _edge(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
     for name, params in chosen_features(problem, columns).items():
         read = [columns[column].raw_type for column in columns_of(name, params) if column in columns]
         lacking = feature_kind(params).beyond_edge(params, read)
-        if lacking and params.tower == "query":
+        is_asked = params.tower == "query" or not target_kind(problem.target).ITEMS
+        if lacking and is_asked:
             keys: Keys = ("features", name) if problem.features else ("push", "edge")
             words = " and ".join(sorted({TYPES[each] for each in read}))
             yield (

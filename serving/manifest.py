@@ -85,7 +85,7 @@ class Edge(Record):
     def __str__(self) -> str:
         """What it is, in words."""
         values = (
-            f", {self.metric} {self.value:.4f} (served: {self.served_value:.4f})"
+            f"; {self.metric} {self.value:.4f} (served: {self.served_value:.4f}) on {self.metric_rows:,} held-out rows"
             if self.value is not None and self.served_value is not None
             else ""
         )

@@ -87,7 +87,7 @@ def test_card_tells_of_the_file_for_devices(template):
         value=0.89,
         served_value=0.891,
     )
-    told = "LiteRT, quantize float16, 81 kB (SavedModel: 372 kB), within 1e-03 of Keras, auc 0.8900 (served: 0.8910)."
+    told = "LiteRT, quantize float16, 81 kB (SavedModel: 372 kB), within 1e-03 of Keras; auc 0.8900 (served: 0.8910)"
     assert told in render_card(CARD._replace(edge=edge), template)
     assert "For devices" not in render_card(CARD, template)
 
