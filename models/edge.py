@@ -23,7 +23,7 @@ BATCH_ROWS = 1024
 
 
 class ConversionError(Exception):
-    """LiteRT can't hold the model; says which operations it lacks."""
+    """LiteRT can't hold the model, or does not run it; says which operations it lacks."""
 
 
 def convert(folder: Path, quantize: Quantize) -> bytes:
@@ -119,7 +119,11 @@ def _explain(message: str) -> str:
 
 
 def load_edge(content: bytes, inputs: InputSpec) -> "Callable[[Columns], Columns]":
-    """Return a function from dense raw columns to the answers of a LiteRT file, by its interpreter."""
+    """Return a function from dense raw columns to the answers of a LiteRT file, by its interpreter.
+
+    Raises:
+        ConversionError: by the function, of a file that the interpreter does not run.
+    """
     import numpy as np
     import tensorflow as tf
 
@@ -132,10 +136,13 @@ def load_edge(content: bytes, inputs: InputSpec) -> "Callable[[Columns], Columns
     def predict(columns: "Columns") -> "Columns":
         request = {safe_name(name): _to_device(columns[name]) for name in inputs.columns}
         rows = len(next(iter(request.values())))
-        parts = [
-            run(**{name: column[start : start + BATCH_ROWS] for name, column in request.items()})
-            for start in range(0, rows, BATCH_ROWS)
-        ]
+        try:
+            parts = [
+                run(**{name: column[start : start + BATCH_ROWS] for name, column in request.items()})
+                for start in range(0, rows, BATCH_ROWS)
+            ]
+        except RuntimeError as error:
+            raise ConversionError(f"LiteRT does not run it: {error}") from error
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     return predict

@@ -42,10 +42,10 @@ def add_edge(verdict: Verdict, candidate: Candidate, edge: Edge, folder: Path) -
     reference = find_reference(candidate.folder)
     try:
         content = convert(candidate.folder, edge.quantize)
+        predict = load_edge(content, candidate.spec.inputs)
+        difference = _difference(predict, candidate, reference, edge)
     except ConversionError as error:
         return _refused(verdict, f"edge: {error}; drop push.edge, or what needs it")
-    predict = load_edge(content, candidate.spec.inputs)
-    difference = _difference(predict, candidate, reference, edge)
     found = EdgeFile(
         quantize=edge.quantize,
         size_bytes=len(content),
