@@ -45,13 +45,21 @@ def export_model(
     module.variables_of_network = [variable.value for variable in network.variables]
     module.transform_layer = layer
 
-    def predict(raw: "Tensors") -> "Tensors":
+    # no signature: traced once, called by those below, and by what models.edge makes of the model
+    @tf.function(autograph=False, input_signature=[raw_specs(inputs)])
+    def predict(columns: "Tensors") -> "Tensors":
+        raw = {name: columns[safe_name(name)] for name in inputs.columns}
         answers: Tensors = target.answers(network(layer.call(raw), training=False), facts)
         return answers
 
-    parsed = _parsed(predict, inputs)
+    def answer(raw: "Tensors") -> "Tensors":
+        answers: Tensors = predict({safe_name(name): raw[name] for name in inputs.columns})
+        return answers
+
+    module.predict = predict
+    parsed = _parsed(answer, inputs)
     signatures = {
-        "serving_default": _named(predict, inputs),
+        "serving_default": _named(answer, inputs),
         "examples": parsed,
         "transform_features": _named(lambda raw: dict(layer.call(raw)), inputs),
     }
@@ -63,6 +71,19 @@ def export_model(
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=2), "utf-8")
     (folder / WEIGHTS_FILE).write_text(json.dumps([variable.path for variable in network.variables]), "utf-8")
     _write_classes(folder, facts)
+
+
+def raw_specs(inputs: InputSpec) -> "dict[str, tf.TensorSpec]":
+    """Return what the raw columns are inside the graphs, by `safe_name`: `[batch]`, or `[batch, length]` of a list."""
+    import tensorflow as tf
+
+    lengths, names = inputs.lengths, {safe_name(name): name for name in inputs.columns}
+    return {
+        safe: tf.TensorSpec(
+            [None, lengths[name]] if name in lengths else [None], tensor_dtype(inputs.types[name]), safe
+        )
+        for safe, name in names.items()
+    }
 
 
 def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:

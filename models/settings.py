@@ -1,6 +1,11 @@
 """The one base of every configuration object."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
+
+Quantize = Literal["none", "float16", "int8"]
+"""What the weights of a file for devices are held in: 32 bits each, 16, or matrices in 8 (models/edge.py)."""
 
 
 class Settings(BaseModel):

@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.evaluation import metric_names
 from pipeline.judging import Buckets, column_of
 from pipeline.problem import LoadedProblem, Problem
-from pipeline.resolve import Columns
+from pipeline.resolve import Columns, chosen_features
 from pipeline.splits import columns as split_columns
 from schemas.store import SchemaColumn
 
@@ -38,6 +38,7 @@ def check(loaded: LoadedProblem, columns: Columns) -> None:
         *_tuning(problem),
         *_selection(problem, columns),
         *_towers(problem),
+        *_edge(problem, columns),
     ]
     if problem.target.column in columns:
         mistakes += _label(problem, columns[problem.target.column])
@@ -140,6 +141,26 @@ def _towers(problem: Problem) -> Iterator[tuple[Keys, str]]:
         params = features.get(name)
         if params is None or getattr(params, "of", None) != "ids" or params.tower == "item":
             yield ("target", "repeats", index), f"expected a feature of kind: sequence, of: ids; '{name}' is none"
+
+
+def _edge(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
+    """Yield what a device can't hold: the family, and features."""
+    if problem.push.edge is None:
+        return
+    lacking = family(problem.model).BEYOND_EDGE
+    if lacking:
+        yield ("model", "family"), f"LiteRT has no {lacking}: expected another family, or no push.edge"
+    for name, params in chosen_features(problem, columns).items():
+        read = [columns[column].raw_type for column in columns_of(name, params) if column in columns]
+        lacking = feature_kind(params).beyond_edge(params, read)
+        is_asked = params.tower == "query" or not target_kind(problem.target).ITEMS
+        if lacking and is_asked:
+            keys: Keys = ("features", name) if problem.features else ("push", "edge")
+            words = " and ".join(sorted({TYPES[each] for each in read}))
+            yield (
+                keys,
+                f"LiteRT has no {lacking}: expected '{name}' not to be {params.kind} of {words}, or no push.edge",
+            )
 
 
 def _data_gate(problem: Problem) -> Iterator[tuple[Keys, str]]:

@@ -260,6 +260,7 @@ def _infra_validator(plan: Plan, examples: Any, trainer: Trainer) -> InfraValida
         request=InfraRequest(
             spec=plan.spec,
             budget=plan.problem.budget,
+            edge=plan.problem.push.edge,
             split="eval",
             code=code_digest(infra_modules(plan.spec)),
         ),

@@ -73,6 +73,7 @@ def render_entry(base: Path, entry: "Entry", events: "Sequence[Event]") -> Rende
         "files": f"{len(entry.files)}, {entry.size / MEGABYTE:.1f} MB" if entry.files else "",
         **_lineage(entry.lineage),
         "parity": f"{entry.parity.largest:.1e} at most over {entry.parity.rows:,} rows" if entry.parity else "",
+        "edge": str(entry.edge or ""),
         "beside it": ", ".join(name for name in entry.files if name in SHOWN_FILES),
         "damaged": entry.damaged,
     }

@@ -15,7 +15,7 @@ from pydantic import (
 
 from models.discovery import discover, union
 from models.search import Tuning
-from models.settings import Settings
+from models.settings import Quantize, Settings
 from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
 from pipeline.judging import Evaluation
@@ -85,16 +85,36 @@ class FeatureSelection(Settings):
         return self
 
 
+class Edge(Settings):
+    """The model as one LiteRT file, for devices, beside what TensorFlow Serving reads.
+
+    Attributes:
+        quantize: what its weights are held in: 32 bits (`none`), `float16` or `int8`.
+        max_difference: the most that it may answer other than the network: of probabilities and scores as such, of a
+            label with a unit as a share of the largest answer; left out: 1e-5, of float16 0.01, of int8 0.1.
+    """
+
+    quantize: Quantize = "none"
+    max_difference: PositiveFloat | None = None
+
+    @property
+    def limit(self) -> float:
+        """The largest difference that is let through."""
+        return self.max_difference or {"none": 1e-5, "float16": 1e-2, "int8": 1e-1}[self.quantize]
+
+
 class Push(Settings):
     """Where a blessed model goes: `<workspace>/serving/<name>/<version>`, for TensorFlow Serving to watch.
 
     Attributes:
         keep: so many of the newest versions stay, beside labelled ones and the one that a rollback would go to.
         rollout: steps and rules by which a new version takes over; left out, it is served at once.
+        edge: a file for devices that goes with it; left out: none.
     """
 
     keep: PositiveInt = 5
     rollout: Plan | None = None
+    edge: Edge | None = None
 
 
 def _spell_out(features: Any) -> Any:

@@ -20,7 +20,7 @@ from pipeline.evaluation import EVAL_SPLIT, METRICS
 from pipeline.fingerprint import file_digest, installed
 from pipeline.infra.parity import PARITY_FILE
 from pipeline.infra.parity import Parity as Certificate
-from pipeline.infra.verdict import read_infra
+from pipeline.infra.verdict import EDGE_NAME, read_infra, read_verdict
 from pipeline.lineage import Run, read_properties
 from pipeline.metadata.connection import open_store
 from pipeline.metrics import SliceMetrics, read_metrics
@@ -94,17 +94,18 @@ def push_model(judged_model: Judged, request: PushRequest) -> Pushed:
     sliced = len(blessing.gates) - len(gates)
     gates += [f"{sliced} of slices"] if sliced else []
     lineage = _read_lineage(judged_model, request)
-    parity = _read_parity(judged_model.infra)
+    parity, edge = _read_parity(judged_model.infra), read_verdict(judged_model.infra).edge
     rows = Path(judged_model.examples.uri, f"Split-{judged(problem.split)}")
 
     def write_extras(folder: Path) -> None:
         write_warm_up(judged_model.model, rows, problem.name, folder)
         spec = read_spec(judged_model.model)
-        write_card(Card(problem, spec, lineage, metrics, gates, parity, blessing.threshold), folder)
+        write_card(Card(problem, spec, lineage, metrics, gates, parity, blessing.threshold, edge), folder)
         (folder / ENVIRONMENT).write_text(installed(), "utf-8")
         shutil.copyfile(_find_schema(judged_model), folder / SCHEMA_FILE)
 
-    candidate = Candidate(judged_model.model, write_extras, lineage, _defined(metrics[0]), parity)
+    beside = (judged_model.infra / EDGE_NAME, edge) if edge else None
+    candidate = Candidate(judged_model.model, write_extras, lineage, _defined(metrics[0]), parity, beside)
     try:
         return push(candidate, request.base, problem.push.keep, problem.push.rollout)
     except ServingError as error:

@@ -91,7 +91,7 @@ def _served(infra: "InfraVerdict") -> dict[str, str]:
     found = [difference for difference in infra.parity.differences.values() if difference is not None]
     facts = [f"{infra.size_mb:.1f} MB", *([f"{infra.rss_mb:,.0f} MB memory"] if infra.rss_mb else [])]
     told = ", ".join([*facts, f"p99 {infra.p99_ms:.1f} ms", f"within {max(found):.0e} of Keras"])
-    return {"served": told}
+    return {"served": told} | ({"edge": str(infra.edge)} if infra.edge else {})
 
 
 def _features(result: "RunResult") -> str:

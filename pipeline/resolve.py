@@ -4,8 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from models.raw import RawType
-from models.spec import InputSpec, ModelSpec, columns_read
+from models.spec import FeatureParams, InputSpec, ModelSpec, columns_read
 from pipeline.errors import InputError
 from pipeline.problem import LoadedProblem, Problem
 from pipeline.splits import columns as split_columns
@@ -55,13 +57,19 @@ def given_types(columns: Columns) -> dict[str, str]:
 
 def resolve(problem: Problem, columns: Columns) -> ModelSpec:
     """Return the complete model: `check` has passed, so every name is there."""
-    features = problem.features or {
-        name: default_feature(column) for name, column in columns.items() if name not in _no_features(problem)
-    }
-    read = [*columns_read(problem.features or features), problem.target.column]
+    features = chosen_features(problem, columns)
+    read = [*columns_read(features), problem.target.column]
     types: dict[str, RawType] = {name: columns[name].raw_type for name in read}  # type: ignore[misc]
-    inputs = InputSpec.model_validate({"types": types, "features": _dump(features), "target": problem.target})
+    inputs = InputSpec.model_validate({"types": types, "features": features, "target": problem.target})
     return ModelSpec(inputs=inputs, model=problem.model, training=problem.training)
+
+
+def chosen_features(problem: Problem, columns: Columns) -> dict[str, Any]:
+    """Return the features of the YAML, else one of each column by its type."""
+    if problem.features:
+        return problem.features
+    chosen = {name: default_feature(column) for name, column in columns.items() if name not in _no_features(problem)}
+    return TypeAdapter(dict[str, FeatureParams]).validate_python(chosen)
 
 
 def with_features(spec: ModelSpec, kept: Collection[str]) -> ModelSpec:
@@ -87,10 +95,3 @@ def _no_features(problem: Problem) -> set[str]:
     """Return the label, and the column that splits by time, group or itself: no later row has its values."""
     by = split_columns(problem.split) if problem.split.by in {"time", "group", "column"} else []
     return {problem.target.column, *by}
-
-
-def _dump(features: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: params if isinstance(params, dict) else params.model_dump(mode="json")
-        for name, params in features.items()
-    }

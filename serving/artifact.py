@@ -16,6 +16,8 @@ DEFAULT_SIGNATURE = "serving_default"
 SAVED_MODEL_FILE = "saved_model.pb"
 SCHEMA_FILE = Path("assets.extra", "schema.pbtxt")
 """What a row of the model's data looks like, in a version that `penstock run` pushed."""
+EDGE_FILE = Path("assets.extra", "model.tflite")
+"""The same model for devices, in a version that was pushed with `push.edge`."""
 
 _SERVE_TAG = "serve"
 _MAX_VERSION = 2**63 - 1

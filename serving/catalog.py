@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 
 from serving.errors import DataLossError, NotFoundError
 from serving.history import Event, read_history
-from serving.manifest import Cause, Lineage, Manifest, Parity, Record, read_manifest
+from serving.manifest import Cause, Edge, Lineage, Manifest, Parity, Record, read_manifest
 from serving.standing import sum_up
 from serving.store import describe_missing, find_versions
 
@@ -27,7 +27,7 @@ class Entry(Record):
         damaged: why its manifest can't be read; empty if it can.
         created: when it was put there, None where nothing tells.
         size: of its files in bytes.
-        who, why, origin, cause, digest, lineage, metrics, parity, files: see Manifest.
+        who, why, origin, cause, digest, lineage, metrics, parity, edge, files: see Manifest.
     """
 
     version: int
@@ -46,6 +46,7 @@ class Entry(Record):
     lineage: Lineage = Lineage()
     metrics: dict[str, float] = Field(default_factory=dict)
     parity: Parity | None = None
+    edge: Edge | None = None
     files: dict[str, str] = Field(default_factory=dict)
 
 
@@ -119,7 +120,7 @@ def compare(first: Entry, second: Entry) -> list[Difference]:
     """Return what differs in data, code, problem, metrics and files, in this order."""
     return [
         Difference(what, left, right)
-        for part in ("lineage", "metrics", "parity", "files")
+        for part in ("lineage", "metrics", "parity", "edge", "files")
         for what, left, right in _compare(_plain(first)[part], _plain(second)[part], part)
         if what != "lineage.run"
     ]

@@ -58,6 +58,44 @@ class Parity(Record):
     largest: float
 
 
+class Edge(Record):
+    """The model's file for devices, and what it was found to be.
+
+    Attributes:
+        quantize: what its weights are held in: none (32 bits), float16 or int8.
+        size_bytes: of the file.
+        served_bytes: of the SavedModel's files.
+        rows: held-out rows that it was asked.
+        difference: the largest one from the answers of the network that was trained.
+        metric: the target's first one.
+        metric_rows: held-out rows that it is of.
+        value: of the metric; None where it is not defined.
+        served_value: of the SavedModel on the same rows.
+    """
+
+    quantize: str
+    size_bytes: int
+    served_bytes: int
+    rows: int
+    difference: float
+    metric: str
+    metric_rows: int
+    value: float | None = None
+    served_value: float | None = None
+
+    def __str__(self) -> str:
+        """What it is, in words."""
+        values = (
+            f"; {self.metric} {self.value:.4f} (served: {self.served_value:.4f}) on {self.metric_rows:,} held-out rows"
+            if self.value is not None and self.served_value is not None
+            else ""
+        )
+        return (
+            f"LiteRT, quantize {self.quantize}, {self.size_bytes / 1000:,.0f} kB "
+            f"(SavedModel: {self.served_bytes / 1000:,.0f} kB), within {self.difference:.0e} of Keras{values}"
+        )
+
+
 class Manifest(Record):
     """One pushed version.
 
@@ -70,6 +108,7 @@ class Manifest(Record):
         lineage: what it was made of.
         metrics: over all evaluated rows.
         parity: between the ways to ask it, where that was measured.
+        edge: its file for devices, if it has one.
         who: pushed it.
         why: in words.
         origin: the version whose files these are, if they were put here once more.
@@ -84,6 +123,7 @@ class Manifest(Record):
     lineage: Lineage = Lineage()
     metrics: dict[str, float] = {}
     parity: Parity | None = None
+    edge: Edge | None = None
     who: str = ""
     why: str = ""
     origin: int | None = None

@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from serving.artifact import EDGE_FILE
 from serving.bookkeeping import HOLD, begin_rollout, prune, put_again, recover, require_no_rollout, show
 from serving.canary.plan import Plan
 from serving.history import Event, whoami
 from serving.manifest import (
+    Edge,
     Lineage,
     Manifest,
     Parity,
     check_files,
+    digest_file,
     digest_files,
     digest_model,
     is_intact,
@@ -39,6 +42,7 @@ class Candidate(NamedTuple):
         lineage: what it was made of.
         metrics: over all evaluated rows.
         parity: between the ways to ask it, where that was measured.
+        edge: its file for devices, and what that was found to be.
     """
 
     model: Path
@@ -46,6 +50,7 @@ class Candidate(NamedTuple):
     lineage: Lineage = Lineage()
     metrics: dict[str, float] | None = None
     parity: Parity | None = None
+    edge: tuple[Path, Edge] | None = None
 
 
 class Pushed(NamedTuple):
@@ -88,7 +93,8 @@ def push(candidate: Candidate, base: Path, keep: int, plan: Plan | None = None) 
     with change(base):
         standing = recover(base).standing
         newest = max(find_versions(base).items(), default=None)
-        if newest and (digest in standing.withdrawn or is_intact(newest[1], digest)):
+        same = newest and is_intact(newest[1], digest) and _has_edge(newest[1], candidate)
+        if newest and (digest in standing.withdrawn or same):
             return Pushed(newest[1], newest[0], fresh=False, withdrawn=standing.withdrawn.get(digest))
         if standing.trial and is_intact(base / str(standing.trial.canary), digest):
             return Pushed(base / str(standing.trial.canary), standing.trial.canary, fresh=False)
@@ -120,6 +126,7 @@ def _describe(candidate: Candidate, base: Path, number: int, files: dict[str, st
         lineage=candidate.lineage,
         metrics=candidate.metrics or {},
         parity=candidate.parity,
+        edge=candidate.edge[1] if candidate.edge else None,
         who=whoami(),
     )
 
@@ -145,5 +152,15 @@ def _hold_stable(base: Path, standing: Standing, number: int) -> int | None:
 
 def _write(candidate: Candidate, files: Iterable[str], staging: Path) -> None:
     copy_files(candidate.model, staging, files, shutil.copyfile)
+    if candidate.edge:
+        (staging / EDGE_FILE).parent.mkdir(exist_ok=True)
+        shutil.copyfile(candidate.edge[0], staging / EDGE_FILE)
     if candidate.add_files:
         candidate.add_files(staging)
+
+
+def _has_edge(version: Path, candidate: Candidate) -> bool:
+    """Return whether a version's file for devices is the candidate's, or neither has one."""
+    found = version / EDGE_FILE
+    wanted = candidate.edge[0] if candidate.edge else None
+    return (digest_file(found) if found.is_file() else None) == (digest_file(wanted) if wanted else None)

@@ -44,6 +44,9 @@ class Family(Protocol):
     TOWERS: bool
     """Whether it reads features with `tower: item` apart from the others."""
 
+    BEYOND_EDGE: str
+    """An operation that it needs and LiteRT lacks; "" of none. pipeline.check refuses `push.edge` with it."""
+
     def build(self, features: Sequence[Encoded], params: Any, units: int) -> "KerasTensor":
         """Connect the encoded features to `[batch, units] float32` outputs, before any activation.
 

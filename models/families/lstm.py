@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Sequences = Literal["each", "aligned"]
 NEEDS_STEPS = True
 TOWERS = False
+BEYOND_EDGE = "TensorListReserve"
 
 
 class Params(Hidden):

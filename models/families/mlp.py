@@ -22,6 +22,7 @@ Activation = Literal["relu", "gelu", "silu", "elu", "selu", "tanh"]
 Norm = Literal["none", "batch", "layer"]
 NEEDS_STEPS = False
 TOWERS = False
+BEYOND_EDGE = ""
 
 
 class Hidden(Settings):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NEEDS_STEPS = True
 TOWERS = False
+BEYOND_EDGE = ""
 
 
 class Params(Hidden):

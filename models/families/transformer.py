@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NEEDS_STEPS = True
 TOWERS = False
+BEYOND_EDGE = "Einsum"
 
 
 class Params(Hidden):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NEEDS_STEPS = False
 TOWERS = True
+BEYOND_EDGE = ""
 
 
 class Params(Hidden):

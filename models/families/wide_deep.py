@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NEEDS_STEPS = False
 TOWERS = False
+BEYOND_EDGE = ""
 
 
 class Params(Hidden):

@@ -13,8 +13,12 @@ from models.raw import Takes
 from models.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 
 class Feature(Settings):
@@ -44,6 +48,12 @@ class FeatureKind(Protocol):
 
     def takes(self, params: Any) -> Takes:
         """What columns a feature with these settings reads; pipeline.check refuses others."""
+
+    def beyond_edge(self, params: Any, raw_types: "Collection[RawType]") -> str:
+        """An operation that a feature with these settings needs of such columns and LiteRT lacks; "" of none.
+
+        pipeline.check refuses `push.edge` with it.
+        """
 
     def transform(self, columns: "dict[str, tf.Tensor]", params: dict[str, Any]) -> "dict[str, tf.Tensor]":
         """tf.Transform half: raw `[batch]` columns by name -> transformed tensors by the name of their feature.

@@ -7,8 +7,12 @@ from models.features import Feature
 from models.raw import ANYTHING, Takes, to_number
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 YES = r"\s*(true|t|yes|y|on)\s*"
 NO = r"\s*(false|f|no|n|off)\s*"
@@ -26,6 +30,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Anything."""
     return ANYTHING
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The reading of text."""
+    return "StringLower" if "bytes" in raw_types else ""
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

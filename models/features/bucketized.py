@@ -10,8 +10,12 @@ from models.features.numeric import QUANTILES, quantile_grid
 from models.raw import A_NUMBER, Takes, to_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 
 class Params(Feature):
@@ -46,6 +50,11 @@ def takes(params: Params) -> Takes:
     return A_NUMBER
 
 
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """Nothing."""
+    return ""
+
+
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return `[batch] int64` per feature: bucket in `[0, size)`, on a bound the one above it; `size` if missing."""
     import tensorflow as tf
@@ -70,7 +79,8 @@ def _cut(grid: "tf.Tensor", buckets: int) -> "tf.Tensor":
 def _assign(value: "tf.Tensor", bounds: "tf.Tensor", size: int) -> "tf.Tensor":
     import tensorflow as tf
 
-    bucket = tf.searchsorted(bounds, value, side="right", out_type=tf.int64)
+    # tf.searchsorted would do, but LiteRT does not have it; bounds are few
+    bucket = tf.reduce_sum(tf.cast(value[:, tf.newaxis] >= bounds, tf.int64), axis=1)
     return tf.where(tf.math.is_nan(value), tf.constant(size, tf.int64), bucket)
 
 

@@ -9,8 +9,12 @@ from models.features import Feature
 from models.raw import ANYTHING, Takes, is_missing, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 
 class Params(Feature):
@@ -52,6 +56,13 @@ def takes(params: Params) -> Takes:
     return ANYTHING
 
 
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The hash of several ids, and the text of a number."""
+    if params.hash_buckets or params.oov_buckets > 1:
+        return "StringToHashBucketFast"
+    return "AsString" if {*raw_types} - {"bytes"} else ""
+
+
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":
     """Return `[batch] int64` ids: vocabulary by frequency, then `oov_buckets` ids, then one id for missing."""
     outputs = {name: _hash(columns[name], each.hash_buckets) for name, each in params.items() if each.hash_buckets}
@@ -74,7 +85,6 @@ def _look_up(
 ) -> "dict[str, tf.Tensor]":
     """Return the ids of columns, in groups that share a vocabulary."""
     import tensorflow as tf
-    import tensorflow_transform as tft
 
     from models.vocabulary import Wanted, make_vocabularies
 
@@ -82,15 +92,27 @@ def _look_up(
     first = {names[0]: params[names[0]] for names in groups}
     wanted = {names[0]: Wanted(names, first[names[0]].top_k, first[names[0]].min_count) for names in groups}
     vocabularies = make_vocabularies(texts, wanted)
-    outputs = {}
-    for names in groups:
-        key = names[0]
-        ids = tft.apply_vocabulary(texts[key], vocabularies[key], num_oov_buckets=first[key].oov_buckets)
-        # written with its asset, the size is a constant of the graph by the time it is served
-        size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
-        for name, part in zip(names, tf.split(ids, len(names)), strict=True):
-            outputs[name] = tf.where(is_missing(columns[name]), size, part)
-    return outputs
+    return {
+        name: _find(columns[name], vocabularies[names[0]], params[name].oov_buckets)
+        for names in groups
+        for name in names
+    }
+
+
+def _find(column: "tf.Tensor", vocabulary: "tf.Tensor", oov_buckets: int) -> "tf.Tensor":
+    """Return the ids of a column by the vocabulary in the file of that name."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    text = to_text(column)
+    # one id for all that is unknown needs no hash, which LiteRT does not have
+    hashed = {"num_oov_buckets": oov_buckets} if oov_buckets > 1 else {"default_value": -1}
+    ids = tft.apply_vocabulary(text, vocabulary, **hashed)
+    # written with its asset, the size is a constant of the graph by the time it is served
+    size = tf.cast(tft.get_num_buckets_for_transformed_feature(ids), tf.int64)
+    if oov_buckets == 1:
+        ids, size = tf.where(ids < 0, size, ids), size + 1
+    return tf.where(is_missing(column), size, ids)
 
 
 def encode(column: "KerasTensor", params: Params, name: str, vocabulary_size: int) -> Encoded:

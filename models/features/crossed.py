@@ -9,8 +9,12 @@ from models.features import Feature
 from models.raw import A_NAME, Takes, is_missing, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 SEPARATOR = "\x1f"
 """ASCII's unit separator: `ab, c` is not `a, bc`."""
@@ -34,6 +38,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Text or whole numbers."""
     return A_NAME
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The joining of texts."""
+    return "StringJoin"
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

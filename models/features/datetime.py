@@ -12,8 +12,12 @@ from models.features.numeric import quantile_grid, scale
 from models.raw import A_MOMENT, Takes, is_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 Part = Literal["hour", "weekday", "year"]
 DAY_S = 86_400
@@ -45,6 +49,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Text or whole numbers."""
     return A_MOMENT
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The reading of text, and the numbers of 64 bits that hold a second."""
+    return "StaticRegexFullMatch" if "bytes" in raw_types else "FloorMod"
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

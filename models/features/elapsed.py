@@ -10,8 +10,12 @@ from models.features.numeric import quantile_grid, scale
 from models.raw import A_MOMENT, Takes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 UNIT_S = {"days": DAY_S, "hours": 3600}
 
@@ -36,6 +40,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Text or whole numbers."""
     return A_MOMENT
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """As of a moment."""
+    return "StaticRegexFullMatch" if "bytes" in raw_types else "RealDiv"
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

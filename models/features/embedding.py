@@ -9,8 +9,12 @@ from models.features import Feature, categorical
 from models.raw import A_NAME, Takes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 
 class Params(Feature):
@@ -45,6 +49,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Text or whole numbers."""
     return A_NAME
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """As of a category."""
+    return categorical.beyond_edge(params.ids, raw_types)
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

@@ -10,8 +10,12 @@ from models.features import Feature
 from models.raw import A_NUMBER, Takes, to_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 QUANTILES = 1000
 """Resolution of the quantile grid: clip bounds, mean and deviation are read off it, in one analysis for all columns."""
@@ -50,6 +54,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Numbers."""
     return A_NUMBER
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The search among quantiles, of `scale: quantile`."""
+    return "LowerBound" if params.scale == "quantile" else ""
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

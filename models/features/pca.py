@@ -10,8 +10,12 @@ from models.features.numeric import standardize
 from models.raw import A_NUMBER, Takes, safe_name, to_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 
 class Params(Feature):
@@ -37,6 +41,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Numbers."""
     return A_NUMBER
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """Nothing."""
+    return ""
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

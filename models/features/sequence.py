@@ -11,8 +11,12 @@ from models.features.numeric import standardize
 from models.raw import A_NAME, Takes, fit, is_missing, to_number, to_text
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 PADDING = 0
 """Id of a step that is not there."""
@@ -50,6 +54,11 @@ def takes(params: Params) -> Takes:
     if params.of == "numbers":
         return Takes("a list of numbers (of text: `of: ids`)", ("int", "float"))
     return Takes("a list of text or whole numbers", A_NAME.raw_types)
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The text of a number, of ids."""
+    return "AsString" if params.of == "ids" and {*raw_types} - {"bytes"} else ""
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

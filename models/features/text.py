@@ -10,8 +10,12 @@ from models.features.sequence import step_ids
 from models.raw import Takes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import tensorflow as tf
     from keras import KerasTensor
+
+    from models.raw import RawType
 
 INSIDE_WORDS = "['’]"
 """Taken out: `don't` is `dont`."""
@@ -59,6 +63,11 @@ class Params(Feature):
 def takes(params: Params) -> Takes:
     """Text."""
     return Takes("text", ("bytes",))
+
+
+def beyond_edge(params: Params, raw_types: "Collection[RawType]") -> str:
+    """The reading of text."""
+    return "StaticRegexReplace"
 
 
 def transform(columns: "dict[str, tf.Tensor]", params: "dict[str, Params]") -> "dict[str, tf.Tensor]":

@@ -94,7 +94,9 @@ def answers(prediction: "tf.Tensor", facts: LabelFacts) -> "dict[str, tf.Tensor]
     """Return `labels`, all that there are, `[batch, labels] string`, and their `probabilities`, `[batch, labels]`."""
     import tensorflow as tf
 
-    return {"labels": tf.broadcast_to(tf.constant(facts.classes), tf.shape(prediction)), "probabilities": prediction}
+    # tf.broadcast_to would do, but LiteRT does not have it of text
+    labels = tf.tile(tf.constant([facts.classes]), [tf.shape(prediction)[0], 1])
+    return {"labels": labels, "probabilities": prediction}
 
 
 def results(answers: "dict[str, tf.Tensor]", facts: LabelFacts) -> "dict[str, tf.Tensor]":

@@ -9,7 +9,7 @@ from pipeline.evaluation import COUNT, METRICS
 from pipeline.metrics import SliceMetrics
 from pipeline.problem import Problem
 from pipeline.splits import judged
-from serving.manifest import Lineage, Parity
+from serving.manifest import Edge, Lineage, Parity
 
 SMALL_SLICE = 100
 SHOWN_SLICES = 30
@@ -27,6 +27,7 @@ class Card(NamedTuple):
         gates: what they found, in words.
         parity: between the ways to ask it, where that was measured.
         threshold: from which probability on a decision was yes; None where nothing is decided.
+        edge: the file for devices; None where there is none.
     """
 
     problem: Problem
@@ -36,6 +37,7 @@ class Card(NamedTuple):
     gates: Sequence[str] = ()
     parity: Parity | None = None
     threshold: float | None = None
+    edge: Edge | None = None
 
     @property
     def split(self) -> str:

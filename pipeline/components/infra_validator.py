@@ -17,10 +17,11 @@ from tfx.utils import json_utils, path_utils
 
 from models.settings import Settings
 from models.spec import ModelSpec
+from pipeline.components.edge import add_edge
 from pipeline.infra.server import BINARY
 from pipeline.infra.trial import Candidate, judge
 from pipeline.infra.verdict import write_verdict
-from pipeline.problem import Budget
+from pipeline.problem import Budget, Edge
 
 
 class Request(Settings):
@@ -29,6 +30,7 @@ class Request(Settings):
     Attributes:
         spec: the model.
         budget: what it may take.
+        edge: the file for devices that goes with it; None: none does.
         split: whose rows the Trainer left answers to.
         binary: TensorFlow Serving's, None for the embedded server.
         code: digest of what judges.
@@ -36,6 +38,7 @@ class Request(Settings):
 
     spec: ModelSpec
     budget: Budget
+    edge: Edge | None = None
     split: str
     binary: str | None = Field(default_factory=lambda: shutil.which(BINARY))
     code: str
@@ -56,9 +59,12 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         model = artifact_utils.get_single_instance(input_dict["model"])
         examples = Path(artifact_utils.get_split_uri(input_dict["examples"], request.split))
         folder = Path(path_utils.serving_model_path(model.uri))
-        verdict = judge(Candidate(folder, request.spec, sorted(examples.iterdir())), request.budget, request.binary)
+        candidate = Candidate(folder, request.spec, sorted(examples.iterdir()))
+        verdict = judge(candidate, request.budget, request.binary)
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         Path(blessing.uri).mkdir(parents=True, exist_ok=True)
+        if request.edge and not verdict.refusals:
+            verdict = add_edge(verdict, candidate, request.edge, Path(blessing.uri))
         write_verdict(verdict, Path(blessing.uri))
         Path(blessing.uri, "INFRA_NOT_BLESSED" if verdict.refusals else "INFRA_BLESSED").touch()
         blessing.set_int_custom_property("blessed", int(not verdict.refusals))

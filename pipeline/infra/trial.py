@@ -64,7 +64,7 @@ def judge(candidate: Candidate, budget: Budget, binary: str | None = None) -> Ve
     Raises:
         RunError: it could not be tested, which says nothing of the model.
     """
-    reference = _read_reference(candidate.folder)
+    reference = find_reference(candidate.folder)
     verdict = Verdict(server=binary or EMBEDDED, size_mb=round(size_mb(candidate.folder), 3))
     refusals = inspect(candidate.folder, candidate.spec, reference)
     if budget.size_mb and verdict.size_mb > budget.size_mb:
@@ -78,7 +78,12 @@ def judge(candidate: Candidate, budget: Budget, binary: str | None = None) -> Ve
         return verdict.model_copy(update={"refusals": (str(error),)})
 
 
-def _read_reference(folder: Path) -> Reference:
+def find_reference(folder: Path) -> Reference:
+    """Return what the Trainer left beside the model.
+
+    Raises:
+        RunError: it is not there.
+    """
     try:
         return read_reference(folder)
     except (OSError, ValueError) as error:
@@ -176,7 +181,7 @@ def _certify(trial: Trial, found: "dict[str, Answers]") -> Parity:
     relative = target_kind(spec.inputs.target).LABELS == "regression"
     tolerance = parity.TOLERANCE_OF_HALF if spec.training.mixed_precision else parity.TOLERANCE
     differences = {
-        way: largest_difference(_expected(trial.reference), found[way], tolerance, relative=relative)
+        way: largest_difference(expected_answers(trial.reference), found[way], tolerance, relative=relative)
         if way in found
         else None
         for way in WAYS
@@ -184,7 +189,7 @@ def _certify(trial: Trial, found: "dict[str, Answers]") -> Parity:
     return Parity(rows=trial.reference.rows, tolerance=tolerance, relative=relative, differences=differences)
 
 
-def _expected(reference: Reference) -> "Answers":
+def expected_answers(reference: Reference) -> "Answers":
     """Return the network's own answers; a null is NaN."""
     import numpy as np
 

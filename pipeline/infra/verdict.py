@@ -6,8 +6,11 @@ from typing import Any
 from models.settings import Settings
 from pipeline.errors import InputError
 from pipeline.infra.parity import PARITY_FILE, Parity
+from serving.artifact import EDGE_FILE
+from serving.manifest import Edge
 
 VERDICT_FILE = "verdict.json"
+EDGE_NAME = EDGE_FILE.name
 BLESSING_TYPE = "InfraBlessing"
 
 
@@ -20,6 +23,7 @@ class Verdict(Settings):
         rss_mb: the most memory of the server's process, None too where the system does not tell it.
         p99_ms: the time in which 99 of 100 requests of one row are answered.
         parity: the certificate.
+        edge: its file for devices, EDGE_NAME beside the verdict; None if none was asked for.
         refusals: why it must not be served, a line each; none: it may.
     """
 
@@ -28,6 +32,7 @@ class Verdict(Settings):
     rss_mb: float | None = None
     p99_ms: float | None = None
     parity: Parity | None = None
+    edge: Edge | None = None
     refusals: tuple[str, ...] = ()
 
 
@@ -44,7 +49,16 @@ def read_infra(run: Any) -> Verdict:
     Raises:
         InputError: it is gone or damaged.
     """
-    file = Path(run.output(BLESSING_TYPE).uri, VERDICT_FILE)
+    return read_verdict(Path(run.output(BLESSING_TYPE).uri))
+
+
+def read_verdict(folder: Path) -> Verdict:
+    """Return the verdict in an artifact's folder.
+
+    Raises:
+        InputError: it is gone or damaged.
+    """
+    file = folder / VERDICT_FILE
     try:
         return Verdict.model_validate_json(file.read_bytes())
     except (OSError, ValueError) as error:

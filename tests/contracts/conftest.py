@@ -96,6 +96,7 @@ PAIRS = [
 ]
 # what the first of them reads, and what all others do
 EVERY_KIND, FEW = "every kind", "few"
+ON_DEVICE = ("body mass (g)", "from", "to", "größe", "_x", "p.c.a.", "last two sales", "last sales", "return", "vector")
 GROUPS = {
     EVERY_KIND: FEATURES,
     FEW: {name: FEATURES[name] for name in ("body mass (g)", "class", "said, then", "last sales")},
@@ -247,7 +248,8 @@ def models(
     root = tmp_path_factory.mktemp("models")
     chosen = [item.callspec.params.get("model") for item in request.session.items if hasattr(item, "callspec")]
     pairs = dict.fromkeys([FIRST, *(pair for pair in chosen if pair)])
-    return {pair: build(pair, transforms, root.joinpath(*pair)) for pair in pairs}
+    groups = {pair: EVERY_KIND if pair == FIRST else FEW for pair in pairs}
+    return {pair: build(pair, transforms[group], GROUPS[group], root.joinpath(*pair)) for pair, group in groups.items()}
 
 
 @pytest.fixture(params=PAIRS)
@@ -256,25 +258,44 @@ def model(request: pytest.FixtureRequest, models: dict[tuple[str, str], Model]) 
     return models[request.param]
 
 
-def build(pair: tuple[str, str], transforms: dict[str, Any], folder: Path) -> Model:
+@pytest.fixture(scope="session")
+def every_kind() -> InputSpec:
+    """All features of the table."""
+    return inputs_of("binary", FEATURES)
+
+
+@pytest.fixture(scope="session")
+def build_for_device(analyze: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Model]:
+    """`build_for_device(family, target)`: a model of features that a device can read, trained for a step."""
+    features = {name: settings for name, settings in FEATURES.items() if name in ON_DEVICE}
+    transform = analyze(inputs_of("binary", features), table(), [inputs_of(one, features).target for one in TARGETS])
+
+    def run(family: str, target: str) -> Model:
+        return build((family, target), transform, features, tmp_path_factory.mktemp("device"), 1)
+
+    return run
+
+
+def build(
+    pair: tuple[str, str], transform: Any, features: Mapping[str, Any], folder: Path, epochs: int = EPOCHS
+) -> Model:
     from models.export import export_model
     from models.fit.loop import Splits
     from models.train import Task, finish, label_facts
 
     family, target = pair
-    group = EVERY_KIND if pair == FIRST else FEW
-    transform, inputs = transforms[group], inputs_of(target, GROUPS[group])
+    inputs = inputs_of(target, features)
     few = {"layers": [8]} if "layers" in FAMILIES[family].Params.model_fields else {}
     spec = ModelSpec.model_validate({"inputs": inputs, "model": {"family": family} | few})
     columns = transformed(inputs, transform)
-    network, losses = train(spec, columns, transform, EPOCHS)
+    network, losses = train(spec, columns, transform, epochs)
     facts = label_facts(spec, columns[label_column(target)], transform)
     network = finish(network, Task(spec, transform, facts, Splits(columns, columns, label_column(target))))
     export_model(network, spec, transform, facts, folder)
     asked = Model(family, target, CLASSES.get(target, set()), inputs, folder, losses, {}, {})
-    features = dict(transform.transform_features_layer()(asked.raw))
-    answers = target_kind(inputs.target).answers(network(features, training=False), facts)
-    return asked._replace(answers=as_arrays(answers), transformed=as_arrays(features))
+    asked_for = dict(transform.transform_features_layer()(asked.raw))
+    answers = target_kind(inputs.target).answers(network(asked_for, training=False), facts)
+    return asked._replace(answers=as_arrays(answers), transformed=as_arrays(asked_for))
 
 
 def transformed(inputs: InputSpec, transform: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pipeline.card.facts import Card
 from pipeline.card.page import escape_markdown, render_card, write_card
 from pipeline.metrics import SliceMetrics
 from pipeline.problem import Problem
-from serving.manifest import Lineage, Parity
+from serving.manifest import Edge, Lineage, Parity
 
 EVIL = "<script>|*x*"
 PROBLEM = Problem.model_validate(
@@ -72,6 +72,24 @@ def test_card_says_data_metrics_gates_limits_and_lineage(template):
 def test_card_says_where_a_decision_is_yes(template):
     assert "a probability of 0.2135 on" in render_card(CARD._replace(threshold=0.21348), template)
     assert "Decisions" not in render_card(CARD, template)
+
+
+@pytest.mark.parametrize("template", ["card.md", "card.html"])
+def test_card_tells_of_the_file_for_devices(template):
+    edge = Edge(
+        quantize="float16",
+        size_bytes=81_468,
+        served_bytes=371_686,
+        rows=500,
+        difference=0.00107,
+        metric="auc",
+        metric_rows=2000,
+        value=0.89,
+        served_value=0.891,
+    )
+    told = "LiteRT, quantize float16, 81 kB (SavedModel: 372 kB), within 1e-03 of Keras; auc 0.8900 (served: 0.8910)"
+    assert told in render_card(CARD._replace(edge=edge), template)
+    assert "For devices" not in render_card(CARD, template)
 
 
 def test_limits_name_the_weakest_slice_and_what_was_not_looked_at():

@@ -103,6 +103,24 @@ TARGET = "target: {column: sold, kind: binary, positive: sold}"
             "sales.yaml:4: feature_selection.always.1: no feature 'prize'; near: price",
         ),
         (f"{TARGET}\ntuning: {{space: {{layer: [[8]]}}}}", "sales.yaml:4: tuning.space: layer: expected one of layers"),
+        (
+            f"{TARGET}\nfeatures: {{day: datetime}}\npush: {{edge: {{}}}}",
+            "sales.yaml:4: features.day: LiteRT has no StaticRegexFullMatch: expected 'day' not to be datetime of "
+            "text, or no push.edge",
+        ),
+        (
+            f"{TARGET}\npush: {{edge: {{quantize: int8}}}}",
+            "sales.yaml:4: push.edge: LiteRT has no StaticRegexFullMatch",
+        ),
+        (
+            f"{TARGET}\nfeatures: {{said: {{kind: text, column: shop}}}}\n"
+            "model: {family: transformer}\npush: {edge: {}}",
+            "sales.yaml:5: model.family: LiteRT has no Einsum: expected another family, or no push.edge",
+        ),
+        (
+            f"{TARGET}\npush: {{edge: {{quantize: int4}}}}",
+            "push.edge.quantize: expected 'none', 'float16' or 'int8', received 'int4'",
+        ),
     ],
 )
 def test_mistake_is_named_with_its_place(tmp_path, body, message):
@@ -122,6 +140,14 @@ def test_features_of_items_where_there_is_a_tower_for_them(tmp_path, body):
     check(loaded, columns)
     asked = ["price"] if loaded.problem.target.kind == "retrieval" else ["price", "shop"]
     assert resolve(loaded.problem, columns).inputs.columns == asked
+
+
+def test_a_device_can_hold_numbers_and_names(tmp_path):
+    features = "features: {price: {kind: numeric, scale: log}, shop: categorical, vip: boolean}"
+    loaded = load(tmp_path, f"{TARGET}\n{features}\npush: {{edge: {{quantize: float16}}}}")
+    check(loaded, read_columns(loaded, whole=True))
+    assert loaded.problem.push.edge is not None
+    assert loaded.problem.push.edge.limit == 0.01
 
 
 def test_all_mistakes_are_reported_at_once(tmp_path):

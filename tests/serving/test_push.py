@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from serving import store
+from serving.artifact import EDGE_FILE
 from serving.errors import DataLossError, StorageError
 from serving.history import read_history
-from serving.manifest import MANIFEST, Lineage, Manifest, Parity, find_faults, read_manifest
+from serving.manifest import MANIFEST, Edge, Lineage, Manifest, Parity, find_faults, read_manifest
 from serving.push import Candidate, Pushed, push
 from serving.rollout import rollback, set_label
 from serving.store import find_versions
@@ -42,6 +43,27 @@ def versions(base: Path) -> list[int]:
 
 def actions(base: Path) -> list[tuple[str, int | None]]:
     return [(event.action, event.version) for event in read_history(base).events]
+
+
+def test_a_file_for_devices_is_part_of_the_version(base, model, tmp_path) -> None:
+    source, file = model("a"), tmp_path / "model.tflite"
+    facts = Edge(
+        quantize="int8", size_bytes=4, served_bytes=9, rows=2, difference=0.5, metric="auc", metric_rows=2, value=0.9
+    )
+    candidates = [Candidate(source), *(Candidate(source, edge=(file, facts)) for _ in range(3))]
+    found = []
+    for candidate, content in zip([*candidates, candidates[0]], ["", "lite", "lite", "other", ""], strict=True):
+        file.write_text(content)
+        found.append(push(candidate, base, 9))
+    assert [each.fresh for each in found] == [True, True, False, True, True]
+    manifests = [read_manifest(each.path) for each in found]
+    assert [each.edge for each in manifests if each] == [None, facts, facts, facts, None]
+    assert (found[1].path / EDGE_FILE).read_text() == "lite"
+    assert [str(EDGE_FILE) in each.files for each in manifests if each] == [False, True, True, True, False]
+    assert len({each.digest for each in manifests if each}) == 1
+    assert not any(
+        find_faults(each.path, manifest) for each, manifest in zip(found, manifests, strict=True) if manifest
+    )
 
 
 def test_first_version_is_the_time(base, model) -> None:
