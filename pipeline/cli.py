@@ -91,10 +91,9 @@ def _print(content: Any) -> None:
 
 def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
     from pipeline.problem import load_problem
-    from pipeline.workspace import open_workspace
 
     loaded = load_problem(path)
-    return loaded, open_workspace(loaded.root, loaded.problem.name)
+    return loaded, loaded.workspace
 
 
 @app.command()

@@ -39,6 +39,7 @@ def render(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Write what runs TensorFlow Serving with the models behind a proxy, with its rules for Prometheus and Grafana."""
+    from pipeline.problem import load_problem
     from pipeline.render import relative
     from pipeline.yaml_file import load_as
     from serving.deployment.plan import make_plan
@@ -47,11 +48,11 @@ def render(
     from serving.deployment.settings import DeploySettings
 
     settings = load_as(config, DeploySettings) if config else DeploySettings()
-    opened = [_open(path) for path in problems]
-    bases = {workspace.serving.parent for _, workspace in opened}
+    opened = [load_problem(path) for path in problems]
+    bases = {loaded.workspace.serving.parent for loaded in opened}
     if len(bases) > 1:
         raise InputError(f"expected problems that push to one folder, received {', '.join(map(str, sorted(bases)))}")
-    plan = make_plan([_describe(*each) for each in opened], settings, gpu=gpu)
+    plan = make_plan([_describe(each) for each in opened], settings, gpu=gpu)
     written = write(render_files(plan, target, bases.pop(), out), out)
     servers = [plan.of(model) for model in plan.models] if target == "kserve" else [plan]
     if as_json:
@@ -67,19 +68,11 @@ def render(
         typer.echo(f"{each.name}: {each.memory_mb:,} MB memory{why}")
 
 
-def _open(path: Path) -> "tuple[LoadedProblem, Workspace]":
-    from pipeline.problem import load_problem
-    from pipeline.workspace import open_workspace
-
-    loaded = load_problem(path)
-    return loaded, open_workspace(loaded.root, loaded.problem.name)
-
-
-def _describe(loaded: "LoadedProblem", workspace: "Workspace") -> "Model":
+def _describe(loaded: "LoadedProblem") -> "Model":
     """Return the model: its memory by the budget, else as the newest run measured it, else unknown."""
     from serving.deployment.plan import Model
 
-    name, budget = loaded.problem.name, loaded.problem.budget
+    name, budget, workspace = loaded.problem.name, loaded.problem.budget, loaded.workspace
     return Model(name, budget.rss_mb or _read_memory_mb(workspace), budget.p99_ms, _takes_lists(workspace))
 
 

@@ -51,10 +51,8 @@ def doctor(
 
 def _open(problem: Path) -> "Workspace":
     from pipeline.problem import load_problem
-    from pipeline.workspace import open_workspace
 
-    loaded = load_problem(problem)
-    return open_workspace(loaded.root, loaded.problem.name)
+    return load_problem(problem).workspace
 
 
 def _mend(workspace: "Workspace | None", *, upgrade_metadata: bool) -> None:

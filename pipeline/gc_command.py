@@ -50,8 +50,7 @@ def _find_workspaces(problems: list[Path]) -> "list[Workspace]":
     from pipeline.workspace import open_workspace
 
     if problems:
-        loaded = [load_problem(path) for path in problems]
-        chosen = [open_workspace(each.root, each.problem.name) for each in loaded]
+        chosen = [load_problem(path).workspace for path in problems]
     else:
         home = open_workspace(Path.cwd(), "").home
         chosen = [open_workspace(Path.cwd(), path.parent.name) for path in sorted(home.glob("*/artifacts"))]

@@ -48,8 +48,7 @@ def find_bases(model: str | None) -> list[Path]:
     if model and Path(model).is_dir():
         return [Path(model).resolve()]
     if model and Path(model).suffix in {".yaml", ".yml"}:
-        loaded = load_problem(Path(model))
-        return [open_workspace(loaded.root, loaded.problem.name).serving]
+        return [load_problem(Path(model)).workspace.serving]
     folder = open_workspace(Path.cwd(), "").home / "serving"
     found = sorted(path for path in folder.glob("*") if path.is_dir())
     chosen = [path for path in found if model in (None, path.name)]

@@ -20,7 +20,7 @@ from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
 from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
-from pipeline.workspace import SERVING_FOLDER
+from pipeline.workspace import SERVING_FOLDER, Workspace, open_workspace
 from pipeline.yaml_file import YamlFile, load_yaml
 from serving.canary.plan import Plan
 
@@ -185,6 +185,11 @@ class LoadedProblem(NamedTuple):
     def schema_path(self) -> Path | None:
         """The curated schema's file."""
         return self.root / self.problem.schema_file if self.problem.schema_file else None
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where its runs leave what they make."""
+        return open_workspace(self.root, self.problem.name)
 
     def with_fold(self, fold: int | None) -> "LoadedProblem":
         """Return the problem with another of its split's folds to evaluate on; None changes nothing."""

@@ -24,10 +24,10 @@ def push(
     from pipeline.problem import load_problem
     from pipeline.pushing import push_run
     from pipeline.render import relative
-    from pipeline.workspace import open_workspace, require_writable
+    from pipeline.workspace import require_writable
 
     loaded = load_problem(problem)
-    workspace = open_workspace(loaded.root, loaded.problem.name)
+    workspace = loaded.workspace
     require_writable(workspace)
     with guard(workspace, "push", wait=wait), hold_stderr():
         run = find_run(workspace, run_id)

@@ -14,10 +14,8 @@ ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The proble
 
 def _open(path: Path) -> "Workspace":
     from pipeline.problem import load_problem
-    from pipeline.workspace import open_workspace
 
-    loaded = load_problem(path)
-    return open_workspace(loaded.root, loaded.problem.name)
+    return load_problem(path).workspace
 
 
 @app.command("show")

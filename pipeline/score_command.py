@@ -52,12 +52,11 @@ def score(
     from pipeline.imports import import_ahead
     from pipeline.problem import load_problem
     from pipeline.rows.formats import check_suffix
-    from pipeline.workspace import open_workspace
     from serving.rollout import choose_version, require_sound
 
     check_suffix(out)
     loaded = load_problem(problem)
-    base = open_workspace(loaded.root, loaded.problem.name).serving
+    base = loaded.workspace.serving
     chosen = require_sound(base, choose_version(base, version))
     order = Order(data, out, chosen, tuple(key or ()), prefix, tuple(beam or LOCAL), restart)
     with os.fdopen(os.dup(2), "w") as terminal, hold_stderr():

@@ -68,10 +68,8 @@ def _select_models(target: Path | None, name: str | None, config: Path | None) -
 
 def _find_serving(problem: Path) -> Path:
     from pipeline.problem import load_problem
-    from pipeline.workspace import open_workspace
 
-    loaded = load_problem(problem)
-    return open_workspace(loaded.root, loaded.problem.name).serving
+    return load_problem(problem).workspace.serving
 
 
 def _print_json_line(content: dict[str, Any]) -> None:

@@ -34,10 +34,10 @@ def tune(
     from pipeline.report.trials import write_page
     from pipeline.run import fetch
     from pipeline.run import tune as tune_problem
-    from pipeline.workspace import open_workspace, require_writable
+    from pipeline.workspace import require_writable
 
     loaded = load_problem(problem)
-    workspace = open_workspace(loaded.root, loaded.problem.name)
+    workspace = loaded.workspace
     require_writable(workspace)
     with guard(workspace, "tune", wait=wait):
         fetch(loaded)

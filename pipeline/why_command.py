@@ -25,10 +25,9 @@ def why(
     from pipeline.problem import load_problem
     from pipeline.render import open_console
     from pipeline.why import explain_run
-    from pipeline.workspace import open_workspace
 
     loaded = load_problem(problem)
-    workspace = open_workspace(loaded.root, loaded.problem.name)
+    workspace = loaded.workspace
     explained = explain_run(workspace, find_run(workspace, run_id))
     if as_json:
         typer.echo(explained.model_dump_json(indent=2))

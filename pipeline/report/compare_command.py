@@ -54,11 +54,10 @@ def compare(
     from pipeline.report.comparison import choose
     from pipeline.report.comparison import compare as compare_runs
     from pipeline.report.page import render
-    from pipeline.workspace import open_workspace
     from schemas.edit import replace_file
 
     loaded = load_problem(problem)
-    workspace = open_workspace(loaded.root, loaded.problem.name)
+    workspace = loaded.workspace
     found = compare_runs(workspace, choose(workspace, first), choose(workspace, second))
     if html:
         content = render("compare.html", problem=found.problem, sides=found.sides, sections=sections(found))
