@@ -18,6 +18,7 @@ from pipeline.deploy_command import app as deploy_app
 from pipeline.doctor_command import doctor
 from pipeline.errors import BlockedError, InputError, PenstockError
 from pipeline.gc_command import gc
+from pipeline.json_output import print_json
 from pipeline.models_commands import app as models_app
 from pipeline.predict_command import predict
 from pipeline.push_command import push
@@ -77,12 +78,6 @@ def _print_error(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text(message, style="red"))
 
 
-def _print_json(content: Any) -> None:
-    import orjson
-
-    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
-
-
 def _print(content: Any) -> None:
     from pipeline.render import open_console
 
@@ -116,7 +111,7 @@ def init(
     made = scaffold(data, label, name, Path.cwd()) if data and label else None
     written = write_ci(ci, Path.cwd()) if ci else None
     if as_json:
-        _print_json((made._asdict() if made else {}) | ({"ci": written} if written else {}))
+        print_json((made._asdict() if made else {}) | ({"ci": written} if written else {}))
         return
     for note in made.notes if made else ():
         typer.echo(f"  {note}")
@@ -139,7 +134,7 @@ def fetch(problem: ProblemFile, as_json: AsJson = False) -> None:
 
     fetched = fetch_data(_load(problem)[0])
     if as_json:
-        _print_json({"fetched": fetched})
+        print_json({"fetched": fetched})
         return
     typer.echo("\n".join(f"fetched {relative(file)}" for file in fetched) or "nothing to fetch")
 
@@ -163,7 +158,7 @@ def check(
         used = len(inputs.features)
         checked.append({"problem": loaded.problem.name, "types": types, "used": list(inputs.types), "features": used})
     if as_json:
-        _print_json(checked)
+        print_json(checked)
         return
     for path, found in zip(problems, checked, strict=True):
         typer.echo(f"{path}: ok, {found['features']} features")
@@ -183,7 +178,7 @@ def show(problem: ProblemFile, as_json: AsJson = False) -> None:
     content = loaded.problem.model_dump(mode="json", by_alias=True, exclude_none=True)
     content["features"] = resolve(loaded.problem, columns).inputs.model_dump(mode="json", exclude_none=True)["features"]
     if as_json:
-        _print_json(content)
+        print_json(content)
         return
     from ruamel.yaml import YAML
 
@@ -224,7 +219,7 @@ def run(
         _explain(loaded, workspace, error, as_json=as_json)
         raise
     if as_json:
-        _print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
+        print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
     else:
         from pipeline.gate_view import render_findings
         from pipeline.render import render_answers, render_result
@@ -273,7 +268,7 @@ def _explain(loaded: "LoadedProblem", workspace: "Workspace", error: "DataBlocke
 
     report = _report(loaded, workspace)
     if as_json:
-        _print_json(error.verdict.model_dump(mode="json"))
+        print_json(error.verdict.model_dump(mode="json"))
     else:
         _print(render_blocked(error.verdict, loaded.file.path, report))
 
@@ -325,7 +320,7 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
         ]
         for each in runs
     ]
-    _print_json(
+    print_json(
         {
             "running": owner,
             "runs": [
@@ -362,7 +357,7 @@ def report(
     chosen = choose_run(workspace, run_id)
     written = write_run_report(loaded, workspace, chosen, out)
     if as_json:
-        _print_json({"report": written, "run_id": chosen.run_id})
+        print_json({"report": written, "run_id": chosen.run_id})
     else:
         typer.echo(f"wrote {relative(written)}")
     open_page(written, wanted=opened if opened or not as_json else False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.errors import InputError
+from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
     from pipeline.problem import LoadedProblem
@@ -56,10 +57,8 @@ def render(
     written = write(render_files(plan, target, bases.pop(), out), out)
     servers = [plan.of(model) for model in plan.models] if target == "kserve" else [plan]
     if as_json:
-        import orjson
-
         told = [{"name": each.name, "memory_mb": each.memory_mb, "batching": each.batches} for each in servers]
-        typer.echo(orjson.dumps({"files": written, "servers": told}, default=str, option=orjson.OPT_INDENT_2).decode())
+        print_json({"files": written, "servers": told})
         return
     typer.echo("\n".join(f"wrote {relative(file)}" for file in written))
     for each in servers:

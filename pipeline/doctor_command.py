@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.json_output import print_json
+
 if TYPE_CHECKING:
     from rich.console import Group
 
@@ -28,8 +30,6 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check the machine, the packages and what a problem's runs have left; exit code 1 if there is an error."""
-    import orjson
-
     from pipeline.doctor.machine import examine_machine
     from pipeline.doctor.packages import examine_packages
     from pipeline.doctor.records import examine_records
@@ -43,7 +43,7 @@ def doctor(
     home = workspace.home if workspace else open_workspace(Path.cwd(), "").home
     found = [*examine_machine(home), *examine_packages(), *(examine_records(workspace) if workspace else ())]
     if as_json:
-        typer.echo(orjson.dumps([each.model_dump() for each in found], option=orjson.OPT_INDENT_2).decode())
+        print_json([each.model_dump() for each in found])
     else:
         open_console().print(_render(found))
     raise typer.Exit(1 if any(each.level == "error" for each in found) else 0)

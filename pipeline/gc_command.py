@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.json_output import print_json
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -22,8 +24,6 @@ def gc(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """List artifacts, logs and intermediate results that nothing needs any more; with --yes remove them."""
-    import orjson
-
     from pipeline.garbage import find_garbage, remove
     from pipeline.owner import own
     from pipeline.render import open_console
@@ -39,7 +39,7 @@ def gc(
             open_console().print(_render(workspace, found, "removed" if yes else "may go"))
     if as_json:
         content = {name: [item.model_dump(mode="json") for item in found] for name, found in listed.items()}
-        typer.echo(orjson.dumps({"removed": yes, "items": content}, option=orjson.OPT_INDENT_2).decode())
+        print_json({"removed": yes, "items": content})
     elif not yes and any(listed.values()):
         typer.echo("nothing was removed; --yes removes it")
 

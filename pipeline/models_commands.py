@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from pipeline.errors import InputError
+from pipeline.json_output import print_json
 
 Label = Literal["stable", "canary"]
 app = typer.Typer(
@@ -28,12 +29,6 @@ def _print(content: Any) -> None:
     from pipeline.render import open_console
 
     open_console().print(content, soft_wrap=True)
-
-
-def _print_json(content: Any) -> None:
-    import orjson
-
-    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
 
 
 def find_bases(model: str | None) -> list[Path]:
@@ -79,7 +74,7 @@ def list_versions(model: Model = None, as_json: AsJson = False) -> None:
 
     entries = {base: list_entries(base) for base in find_bases(model)}
     if as_json:
-        _print_json({base.name: [entry.model_dump(mode="json") for entry in found] for base, found in entries.items()})
+        print_json({base.name: [entry.model_dump(mode="json") for entry in found] for base, found in entries.items()})
         return
     for base, found in entries.items():
         _print(render_list(base, found))
@@ -97,7 +92,7 @@ def show(version: Version = "live", model: Model = None, as_json: AsJson = False
     entry = read_entry(base, choose_version(base, version))
     told = [event for event in read_history(base).events if entry.version in (event.version, event.origin)]
     if as_json:
-        _print_json(entry.model_dump(mode="json") | {"events": [event.model_dump(mode="json") for event in told]})
+        print_json(entry.model_dump(mode="json") | {"events": [event.model_dump(mode="json") for event in told]})
     else:
         _print(render_entry(base, entry, told))
 
@@ -113,7 +108,7 @@ def diff(first: Version, second: Version, model: Model = None, as_json: AsJson =
     entries = [read_entry(base, choose_version(base, version)) for version in (first, second)]
     differences = compare(*entries)
     if as_json:
-        _print_json([each._asdict() for each in differences])
+        print_json([each._asdict() for each in differences])
     else:
         _print(render_differences(entries, differences))
     raise typer.Exit(1 if differences else 0)
@@ -135,7 +130,7 @@ def verify(
     found = require_versions(base)
     faults = verify_base(base, choose_version(base, version) if version else None)
     if as_json:
-        _print_json([fault._asdict() for fault in faults])
+        print_json([fault._asdict() for fault in faults])
     elif faults:
         _print(Text("\n".join(map(str, faults)), style="red"))
     else:
@@ -162,7 +157,7 @@ def rollback(
     base = find_base(model)
     done = roll_back(base, choose_version(base, version) if version else None, why)
     if as_json:
-        _print_json({"version": done.version, "path": done.path, "fresh": done.fresh})
+        print_json({"version": done.version, "path": done.path, "fresh": done.fresh})
     elif done.fresh:
         manifest = read_manifest(done.path)
         origin = manifest.origin if manifest else None
@@ -211,7 +206,7 @@ def live(
     found = find_live(base, _read_time(at) if at else None)
     if as_json:
         since = found.since.model_dump(mode="json") if found.since else None
-        _print_json({"version": found.version, "since": since})
+        print_json({"version": found.version, "since": since})
     else:
         _print(render_live(base, found))
     raise typer.Exit(1 if found.version is None else 0)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.json_output import print_json
+
 
 def push(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
@@ -15,8 +17,6 @@ def push(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Push the model of a run that `penstock run --no-push` made; nothing is read or trained again."""
-    import orjson
-
     from pipeline.console import hold_stderr
     from pipeline.guard import guard
     from pipeline.lineage import find_run
@@ -35,7 +35,7 @@ def push(
         keep_copy(workspace)
     if as_json:
         content = {"run_id": run.run_id, "version": pushed.version, "path": pushed.path, "fresh": pushed.fresh}
-        typer.echo(orjson.dumps(content, default=str, option=orjson.OPT_INDENT_2).decode())
+        print_json(content)
     else:
         how = "pushed" if pushed.fresh else "already served"
         typer.echo(f"{loaded.problem.name}: version {pushed.version} {how}: {relative(pushed.path)}")

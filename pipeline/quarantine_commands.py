@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.json_output import print_json
+
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
 
@@ -25,14 +27,12 @@ def show_quarantine(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Print refused rows with file, line, column, value and reason."""
-    import orjson
-
     from pipeline.quarantine import read_quarantine
     from pipeline.render import open_console, render_quarantine
 
     rows, total = read_quarantine(_open(problem), limit)
     if as_json:
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str).decode())
+        print_json(rows)
     else:
         open_console().print(render_quarantine(rows, total))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import InputError
+from pipeline.json_output import print_json
 from pipeline.models_commands import AsJson, Model, Why, find_base
 
 if TYPE_CHECKING:
@@ -144,13 +145,11 @@ def _tell(base: Path, seen: "Look") -> None:
 
 
 def _print(base: Path, seen: "Look", *, as_json: bool) -> None:
-    import orjson
-
     from pipeline.render import open_console
     from pipeline.rollout_view import list_facts, render_look
 
     if as_json:
-        typer.echo(orjson.dumps(list_facts(seen), option=orjson.OPT_INDENT_2, default=str).decode())
+        print_json(list_facts(seen))
     else:
         open_console().print(render_look(base, seen), soft_wrap=True)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import InputError
+from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
     from pipeline.contract import Accepted, Compared
@@ -34,12 +35,6 @@ def _print(content: Any, *, soft_wrap: bool = False) -> None:
     open_console().print(content, soft_wrap=soft_wrap)
 
 
-def _print_json(content: Any) -> None:
-    import orjson
-
-    typer.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
-
-
 @app.command("infer")
 def infer(
     problem: ProblemFile,
@@ -54,7 +49,7 @@ def infer(
     with hold_stderr():
         made = propose(_load(problem), force=force)
     if as_json:
-        _print_json({**made._asdict(), "text": None} | {"path": str(made.path)})
+        print_json({**made._asdict(), "text": None} | {"path": str(made.path)})
         return
     for note in made.notes:
         typer.echo(f"  {note}")
@@ -73,7 +68,7 @@ def show(problem: ProblemFile, as_json: AsJson = False) -> None:
     schema, path = read_contract(_load(problem))
     columns = describe(schema)
     if as_json:
-        _print_json([column.model_dump(mode="json") for column in columns])
+        print_json([column.model_dump(mode="json") for column in columns])
     else:
         _print(_columns(columns, path))
 
@@ -126,7 +121,7 @@ def diff(
         differences, facts = compared.differences, {"rows": compared.rows, "environment": compared.environment}
         what = f"{compared.rows:,} rows, environment {compared.environment}"
     if as_json:
-        _print_json({**facts, "differences": [each.model_dump(mode="json") for each in differences]})
+        print_json({**facts, "differences": [each.model_dump(mode="json") for each in differences]})
     else:
         _print(_differences(differences, what), soft_wrap=True)
         if differences and facts:
@@ -188,7 +183,7 @@ def _list(loaded: "LoadedProblem", compared: "Compared", *, as_json: bool) -> No
 
     found = list_acceptable(loaded, compared)
     if as_json:
-        _print_json([{"name": name_of(each), **each.model_dump(mode="json")} for each in found])
+        print_json([{"name": name_of(each), **each.model_dump(mode="json")} for each in found])
         return
     if not found:
         typer.echo("nothing to accept" + (": no edit of the schema helps" if compared.differences else ""))
@@ -207,7 +202,7 @@ def _report(done: "Accepted", *, as_json: bool) -> None:
 
     if as_json:
         accepted = [each.model_dump(mode="json") for each in done.differences]
-        _print_json({"path": str(done.path), "accepted": accepted, "diff": done.diff()})
+        print_json({"path": str(done.path), "accepted": accepted, "diff": done.diff()})
         return
     typer.echo(done.diff() or "nothing to change", nl=not done.diff())
     if done.diff():
@@ -224,7 +219,7 @@ def check(
 
     checked = [check_schema(_load(path)) for path in problems]
     if as_json:
-        _print_json([each._asdict() | {"faults": [fault._asdict() for fault in each.faults]} for each in checked])
+        print_json([each._asdict() | {"faults": [fault._asdict() for fault in each.faults]} for each in checked])
     else:
         for path, each in zip(problems, checked, strict=True):
             _faults(path, each)

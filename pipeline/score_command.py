@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.json_output import print_json
+
 if TYPE_CHECKING:
     from pipeline.bulk.pieces import Staged
     from pipeline.bulk.scoring import Scored
@@ -67,10 +69,8 @@ def score(
 
 
 def _print(done: "Scored", name: str, *, as_json: bool) -> None:
-    import orjson
-
     if as_json:
-        typer.echo(orjson.dumps(done._asdict(), option=orjson.OPT_INDENT_2).decode())
+        print_json(done._asdict())
         return
     before = f", {done.scored_before:,} of them by an earlier run" if done.scored_before else ""
     typer.echo(f"wrote {done.out}: {done.rows:,} rows by version {done.version} of {name}{before}")
