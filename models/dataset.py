@@ -1,6 +1,6 @@
 """Columns in memory: Parquet examples to dense raw columns, to transformed columns, to batches for Keras."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,20 @@ def to_matrix(column: "pa.Array", raw_type: RawType, length: int) -> "np.ndarray
     return matrix
 
 
+def to_column(values: "np.ndarray[Any, Any]") -> "pa.Array":
+    """Return `[rows]` as a column of values, `[rows, ...]` as one of flat lists; objects are texts."""
+    import math
+
+    import numpy as np
+    import pyarrow as pa
+
+    flat = pa.array(values.ravel(), pa.string() if values.dtype == object else None)
+    if values.ndim == 1:
+        return flat
+    length = math.prod(values.shape[1:])
+    return pa.ListArray.from_arrays(np.arange(0, len(flat) + 1, length, dtype="int32"), flat)
+
+
 def dense_batches(files: Sequence[Path], types: dict[str, RawType], lengths: dict[str, int]) -> "Iterator[Columns]":
     """Yield `{name: [rows]}` with float32, int64 or object (bytes) arrays, missing values as their markers.
 
@@ -104,7 +118,7 @@ def take(files: Sequence[Path], columns: Sequence[str], places: "np.ndarray[Any,
     return batch
 
 
-def concatenate(batches: "Iterator[Columns]") -> "Columns":
+def concatenate(batches: "Iterable[Columns]") -> "Columns":
     """Return the batches' columns as whole columns; a column of the batches goes when its whole one is there."""
     import numpy as np
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.export import raw_specs, read_spec, read_vocabulary
+from models.dataset import concatenate
+from models.export import raw_specs, read_spec, read_vocabulary, to_request
 from models.raw import MISSING_INT, is_missing, safe_name
 from models.settings import Quantize
 from models.spec import InputSpec
@@ -124,7 +125,6 @@ def load_edge(content: bytes, inputs: InputSpec) -> "Callable[[Columns], Columns
     Raises:
         ConversionError: by the function, of a file that the interpreter does not run.
     """
-    import numpy as np
     import tensorflow as tf
 
     with warnings.catch_warnings():
@@ -137,13 +137,12 @@ def load_edge(content: bytes, inputs: InputSpec) -> "Callable[[Columns], Columns
         request = {safe_name(name): _to_device(columns[name]) for name in inputs.columns}
         rows = len(next(iter(request.values())))
         try:
-            parts = [
+            return concatenate(
                 run(**{name: column[start : start + BATCH_ROWS] for name, column in request.items()})
                 for start in range(0, rows, BATCH_ROWS)
-            ]
+            )
         except RuntimeError as error:
             raise ConversionError(f"LiteRT does not run it: {error}") from error
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     return predict
 
@@ -152,6 +151,4 @@ def _to_device(column: Any) -> Any:
     """Return a dense raw column as a device gives it: numbers as float32, NaN for missing."""
     import numpy as np
 
-    if column.dtype != np.int64:
-        return column
-    return np.where(column == MISSING_INT, np.nan, column.astype("float64")).astype("float32")
+    return to_request(column).astype("float32") if column.dtype == np.int64 else column

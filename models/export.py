@@ -77,13 +77,11 @@ def raw_specs(inputs: InputSpec) -> "dict[str, tf.TensorSpec]":
     """Return what the raw columns are inside the graphs, by `safe_name`: `[batch]`, or `[batch, length]` of a list."""
     import tensorflow as tf
 
-    lengths, names = inputs.lengths, {safe_name(name): name for name in inputs.columns}
-    return {
-        safe: tf.TensorSpec(
-            [None, lengths[name]] if name in lengths else [None], tensor_dtype(inputs.types[name]), safe
-        )
-        for safe, name in names.items()
-    }
+    found = {}
+    for name in inputs.columns:
+        shape = [None, inputs.lengths[name]] if name in inputs.lengths else [None]
+        found[safe_name(name)] = tf.TensorSpec(shape, tensor_dtype(inputs.types[name]), safe_name(name))
+    return found
 
 
 def _named(function: "Callable[[Tensors], Tensors]", inputs: InputSpec) -> Any:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.dataset import concatenate, dense_batches
+from models.dataset import concatenate, dense_batches, to_column
 from models.export import load_predictor, read_classes, read_spec
 from models.raw import MISSING_INT, RawType
 from models.spec import InputSpec, ModelSpec, target_kind
@@ -59,11 +59,11 @@ def judged_rows(folder: Path, judges: Judges) -> "pa.Table":
     columns = concatenate(dense_batches(files, kept, inputs.lengths))
     facts = LabelFacts(read_classes(judges.models[CANDIDATE]))
     table: dict[str, Any] = {slice_name(key): slice_values(key, columns) for keys in judges.slices for key in keys}
-    table[LABEL] = _listed(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
+    table[LABEL] = to_column(evaluated_labels(columns[inputs.target.column], inputs.target, facts))
     for name, model in judges.models.items():
         own = inputs if name == CANDIDATE else read_spec(model).inputs
         asked = dense_batches(files, {column: own.types[column] for column in own.columns}, own.lengths)
-        table[name] = _listed(predict_rows(model, asked, own, facts))
+        table[name] = to_column(predict_rows(model, asked, own, facts))
     return pa.table(table)
 
 
@@ -139,17 +139,6 @@ def slice_rows(table: "pa.Table", slices: Sequence[Sequence[str]]) -> "dict[Key,
             texts = values if isinstance(values, tuple) else (values,)
             found[tuple(zip(names, map(str, texts), strict=True))] = places
     return found
-
-
-def _listed(values: "Array") -> "pa.Array":
-    """Return `[rows]` as a column of values, `[rows, length]` as one of lists."""
-    import numpy as np
-    import pyarrow as pa
-
-    if values.ndim == 1:
-        return pa.array(values)
-    rows, length = values.shape
-    return pa.ListArray.from_arrays(np.arange(0, rows * length + 1, length, dtype="int32"), values.ravel())
 
 
 def stacked(column: "pa.ChunkedArray") -> "Array":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apache_beam as beam
 from apache_beam.ml.inference.base import KeyedModelHandler, ModelHandler, PredictionResult, RunInference
 
-from models.dataset import READ_ROWS, to_matrix
+from models.dataset import READ_ROWS, concatenate, to_column, to_matrix
 from models.export import load_predictor
 from models.raw import MISSING, RawType
 from models.spec import InputSpec
@@ -70,14 +70,11 @@ class SavedModelHandler(ModelHandler):  # type: ignore[misc]
 
 
 def _predict(columns: "Columns", model: "Predict") -> "Columns":
-    import numpy as np
-
     rows = len(next(iter(columns.values())))
-    answers = [
+    return concatenate(
         model({name: column[start : start + READ_ROWS] for name, column in columns.items()})
         for start in range(0, rows, READ_ROWS)
-    ]
-    return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+    )
 
 
 def score(pieces: Sequence[Piece], task: Task, arguments: Sequence[str]) -> None:
@@ -128,13 +125,3 @@ def _write(answered: tuple[Piece, PredictionResult], task: Task) -> None:
     answers = {f"{task.prefix}{name}": to_column(answer) for name, answer in sorted(result.inference.items())}
     table = pa.table({name: keys[name] for name in task.keys} | answers)
     Parts(Path(task.folder)).write(piece.number, table, [])
-
-
-def to_column(answer: "Array") -> "pa.Array":
-    """Return `[rows]` as a column of values, `[rows, length]` as one of lists; bytes as text."""
-    import pyarrow as pa
-
-    flat = pa.array(answer.ravel(), pa.string() if answer.dtype == object else None)
-    return (
-        flat if answer.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, answer[0].size).cast(pa.list_(flat.type))
-    )
