@@ -12,6 +12,14 @@ NAME = "imports"
 MODULES = ("pipeline.graph", "tfx.orchestration.local.local_dag_runner")
 
 
+def import_shared() -> None:
+    """Import what a thread that imports ahead and the others both need: waited for crosswise, it is seen half made."""
+    import duckdb  # noqa: F401
+    import numpy as np  # noqa: F401
+    import pyarrow.compute
+    import pyarrow.parquet  # noqa: F401
+
+
 def import_ahead(modules: Sequence[str] = MODULES) -> None:
     """Import `modules`, left out what a pipeline is made of, in a thread; who imports it meanwhile waits for that.
 

@@ -20,6 +20,7 @@ from models.spec import FamilyParams, FeatureParams, TargetParams, Training
 from pipeline.errors import InputError
 from pipeline.judging import Evaluation
 from pipeline.splits import HashSplit, Split, with_fold
+from pipeline.splits.settings import SPLIT_KINDS
 from pipeline.workspace import SERVING_FOLDER, Workspace, open_workspace
 from pipeline.yaml_file import YamlFile, load_yaml
 from serving.canary.plan import Plan
@@ -222,7 +223,7 @@ def load_problem(path: Path) -> LoadedProblem:
 
 def _describe(file: YamlFile, location: tuple[str | int, ...], kind: str, problem: Any) -> str:
     """Turn one of pydantic's errors into `file:line: key.path: expected ..., received ...`."""
-    tags = {tag for folder in PLUGINS for tag in discover(folder)} | {"hash", "group", "stratified", "time", "column"}
+    tags = {tag for folder in PLUGINS for tag in discover(folder)} | SPLIT_KINDS
     # pydantic puts the union's tag into the path; the YAML has no such key
     keys = tuple(
         key

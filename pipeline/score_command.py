@@ -51,18 +51,18 @@ def score(
     from pipeline.bulk.scoring import Order
     from pipeline.bulk.scoring import score as score_rows
     from pipeline.console import hold_stderr
-    from pipeline.imports import import_ahead
+    from pipeline.imports import import_ahead, import_shared
     from pipeline.problem import load_problem
     from pipeline.rows.formats import check_suffix
-    from serving.rollout import choose_version, require_sound
+    from serving.rollout import choose_version, read_sound
 
     check_suffix(out)
     loaded = load_problem(problem)
     base = loaded.workspace.serving
-    chosen = require_sound(base, choose_version(base, version))
+    chosen = base / str(read_sound(base, choose_version(base, version)).version)
     order = Order(data, out, chosen, tuple(key or ()), prefix, tuple(beam or LOCAL), restart)
     with os.fdopen(os.dup(2), "w") as terminal, hold_stderr():
-        _import_first()
+        import_shared()
         import_ahead(MODULES)
         done = score_rows(loaded, order, partial(_progress, terminal))
     _print(done, loaded.problem.name, as_json=as_json)
@@ -82,13 +82,6 @@ def _print(done: "Scored", name: str, *, as_json: bool) -> None:
         typer.echo(f"{count} not readable, with the reason: {rejected}", err=True)
 
 
-def _import_first() -> None:
-    """Import what two threads need: a module that is waited for crosswise is seen half made."""
-    import duckdb  # noqa: F401
-    import numpy as np  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
-
-
 @contextmanager
 def _progress(terminal: IO[str], parts: "Parts", staged: "Staged") -> "Iterator[None]":
     """Show how many rows have a part; on a terminal only, for a runner elsewhere tells nothing else."""
@@ -98,7 +91,7 @@ def _progress(terminal: IO[str], parts: "Parts", staged: "Staged") -> "Iterator[
     console = Console(file=terminal)
     columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=sum(piece.rows for piece in staged.pieces))
+        task = bar.add_task("", total=staged.rows)
         over = threading.Event()
 
         def look() -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.convert import Conversion
+from pipeline.imports import import_shared
 from pipeline.ingest import BATCH_ROWS, example_schema, to_examples
 from pipeline.sql import identifier
 from pipeline.tables import explain_errors
@@ -106,14 +107,10 @@ def _examples(reader: "pa.RecordBatchReader") -> "Iterator[pa.RecordBatch]":
 def import_ahead() -> Iterator[None]:
     """Import TFDV in a thread of its own meanwhile: DuckDB needs the interpreter for little, so it has the other core.
 
-    What both threads need is imported first: a module that is waited for crosswise is seen half made. So nothing in
-    the block may import TensorFlow but to use TFDV, as the functions above do. Ends when the import has ended.
+    What both threads need is imported first. So nothing in the block may import TensorFlow but to use TFDV, as the
+    functions above do. Ends when the import has ended.
     """
-    import duckdb  # noqa: F401
-    import numpy as np  # noqa: F401
-    import pyarrow.compute
-    import pyarrow.parquet  # noqa: F401
-
+    import_shared()
     thread = threading.Thread(target=_import, name="import TFDV")
     thread.start()
     try:

@@ -29,7 +29,7 @@ from serving.errors import Code, NotFoundError, ServingError
 from serving.history import Event, Trial, read_history
 from serving.model_config import read_model_config, render_model_config
 from serving.rollout import read_sound, require_versions
-from serving.standing import Rollout, Standing
+from serving.standing import Rollout, Standing, sum_up
 from serving.store import change, next_version
 from serving.tallies import find_step, read_sides
 
@@ -88,7 +88,7 @@ def look(base: Path, scores: Scores | None = None) -> Look:
         NotFoundError: there was none.
     """
     events = read_history(base).events
-    rollout = read_standing(base).rollout
+    rollout = sum_up(events).rollout
     if rollout is None:
         raise NotFoundError(f"{base}: expected a roll-out, received none; `penstock rollout start` begins one")
     sides = read_sides(find_step(base, rollout.trial.id, rollout.state.step))

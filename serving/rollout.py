@@ -108,23 +108,12 @@ def choose_version(base: Path, wanted: str) -> int:
     Raises:
         NotFoundError: no such label, or nothing is served.
     """
-    named = {**read_standing(base).labels, LIVE: find_live(base).version}
+    named = {**read_standing(base).labels, LIVE: max(find_versions(base), default=None)}
     version = int(wanted) if wanted.isdecimal() else named.get(wanted)
     if version is None:
         known = ", ".join(name for name, number in named.items() if number is not None)
         raise NotFoundError(f"VERSION: expected a number{f', {known}' if known else ''}; received '{wanted}'")
     return version
-
-
-def require_sound(base: Path, version: int) -> Path:
-    """Return the folder of a version whose files are what was pushed.
-
-    Raises:
-        NotFoundError: no such version, or one that was not pushed by `penstock run`.
-        DataLossError: its files are not what was pushed.
-    """
-    read_sound(base, version)
-    return base / str(version)
 
 
 def require_versions(base: Path) -> dict[int, Path]:

@@ -49,6 +49,11 @@ class Staged(NamedTuple):
     rejected: int
     refused: list[Path]
 
+    @property
+    def rows(self) -> int:
+        """Of all pieces."""
+        return sum(piece.rows for piece in self.pieces)
+
 
 def read_rows(loaded: LoadedProblem, data: Path | None, version: Path, folder: Path) -> Staged:
     """Read the problem's source, or `data` in its place, into `folder`; what is there already is not read again.

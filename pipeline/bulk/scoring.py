@@ -88,7 +88,6 @@ def score(loaded: LoadedProblem, order: Order, watch: Watch) -> Scored:
         keys = _choose_keys(staged, order)
         with open_parts(order.out, _job(loaded, staged, order), restart=order.restart) as parts:
             waiting = [piece for piece in staged.pieces if parts.find(piece.number) is None]
-            before = sum(piece.rows for piece in staged.pieces) - sum(piece.rows for piece in waiting)
             if waiting:
                 with watch(parts, staged):
                     _run(waiting, parts, order, keys)
@@ -98,8 +97,8 @@ def score(loaded: LoadedProblem, order: Order, watch: Watch) -> Scored:
             remove_parts(parts)
     return Scored(
         out=str(order.out),
-        rows=sum(piece.rows for piece in staged.pieces),
-        scored_before=before,
+        rows=staged.rows,
+        scored_before=staged.rows - sum(piece.rows for piece in waiting),
         rejected=staged.rejected,
         version=int(order.version.name),
         read_s=round(read_s, 3),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
@@ -170,6 +170,10 @@ class ColumnSplit(Settings):
 
 
 Split = Annotated[HashSplit | GroupSplit | StratifiedSplit | TimeSplit | ColumnSplit, Field(discriminator="by")]
+
+
+SPLIT_KINDS = frozenset(each.model_fields["by"].default for each in get_args(get_args(Split)[0]))
+"""What `by:` may be."""
 
 
 def is_share(cut: float | int | str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +23,7 @@ def call(tmp_path, monkeypatch, capfd):
     (base / "3").mkdir(parents=True)
     (base / "3" / "saved_model.pb").touch()
     orders = []
-    monkeypatch.setattr("serving.rollout.require_sound", lambda base, version: base / str(version))
+    monkeypatch.setattr("serving.rollout.read_sound", lambda base, version: SimpleNamespace(version=version))
     monkeypatch.setattr("pipeline.bulk.scoring.score", lambda loaded, order, watch: orders.append(order) or DONE)
 
     def run(*arguments):
