@@ -6,15 +6,37 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.problem import Problem, load_problem
 
 ROOT = Path(__file__).parents[2]
+COLUMNS = (
+    "Invoice VARCHAR, StockCode VARCHAR, Description VARCHAR, Quantity BIGINT, "
+    'InvoiceDate VARCHAR, Price DOUBLE, "Customer ID" DOUBLE, Country VARCHAR'
+)
+"""Of Online Retail II."""
+
+
+@pytest.fixture(scope="session")
+def query_lines() -> Callable[[str, Iterable[tuple[object, ...]], str], list[dict[str, Any]]]:
+    """`query_lines(name, lines, order)`: the rows that a problem's query makes of invoice lines, in an order."""
+
+    def run(name: str, lines: Iterable[tuple[object, ...]], order: str) -> list[dict[str, Any]]:
+        connection = duckdb.connect()
+        connection.execute(f"CREATE TABLE data ({COLUMNS})")
+        connection.executemany("INSERT INTO data VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
+        query = (ROOT / "problems" / f"{name}.sql").read_text("utf-8")
+        found = connection.execute(f"SELECT * FROM ({query}) ORDER BY {order}")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    return run
 
 
 @pytest.fixture

@@ -6,11 +6,9 @@ import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUERY = (ROOT / "problems" / "cancellations.sql").read_text("utf-8")
 HEADER = ("Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country")
 LINES = [
     ("1", "A", "", 6, "12/1/2010 8:00", 2.0, 7.0, "France"),
@@ -23,20 +21,13 @@ LINES = [
 ]
 
 
-def ask(lines: list[tuple[object, ...]]) -> list[dict[str, object]]:
-    """The query's rows over `lines`, by moment, price and units."""
-    connection = duckdb.connect()
-    connection.execute(
-        "CREATE TABLE data (Invoice VARCHAR, StockCode VARCHAR, Description VARCHAR, Quantity BIGINT, "
-        'InvoiceDate VARCHAR, Price DOUBLE, "Customer ID" DOUBLE, Country VARCHAR)'
-    )
-    connection.executemany("INSERT INTO data VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
-    found = connection.execute(f"SELECT * FROM ({QUERY}) ORDER BY invoice_date, units DESC, price")
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+@pytest.fixture
+def ask(query_lines):
+    """The query's rows over lines, by moment, price and units."""
+    return lambda lines: query_lines("cancellations", lines, "invoice_date, units DESC, price")
 
 
-def test_a_line_has_the_history_of_what_came_before_its_invoice():
+def test_a_line_has_the_history_of_what_came_before_its_invoice(ask):
     bought, _, unknown, returned, _, again, last = ask(LINES)
     assert bought["cancelled"] == 0
     assert [bought[name] for name in ("customer_lines", "product_lines", "bought_before", "units_kept")] == [0] * 4
@@ -112,7 +103,7 @@ def shop(lines: int) -> list[tuple[object, ...]]:
     return table
 
 
-def test_what_comes_later_changes_nothing_nor_does_the_own_invoice():
+def test_what_comes_later_changes_nothing_nor_does_the_own_invoice(ask):
     table = shop(300)
     whole = ask(table)
     moments = [datetime.strptime(str(line[4]), "%m/%d/%Y %H:%M") for line in table]

@@ -5,13 +5,11 @@ import random
 from datetime import date, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from pipeline.problem import load_problem
 
 ROOT = Path(__file__).parents[2]
-QUERY = (ROOT / "problems" / "demand.sql").read_text("utf-8")
 HEADER = ("Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country")
 ORIGIN = date(2011, 10, 13)
 
@@ -20,20 +18,13 @@ def sale(product: str, day: date, units: int, price: float = 1.0, invoice: str =
     return invoice, product, "", units, day.strftime("%m/%d/%Y 9:00"), price, None, "France"
 
 
-def ask(lines: list[tuple[object, ...]]) -> list[dict[str, object]]:
-    """The query's rows over `lines`, by product, origin and day."""
-    connection = duckdb.connect()
-    connection.execute(
-        "CREATE TABLE data (Invoice VARCHAR, StockCode VARCHAR, Description VARCHAR, Quantity BIGINT, "
-        'InvoiceDate VARCHAR, Price DOUBLE, "Customer ID" DOUBLE, Country VARCHAR)'
-    )
-    connection.executemany("INSERT INTO data VALUES (?, ?, ?, ?, ?, ?, ?, ?)", lines)
-    found = connection.execute(f"SELECT * FROM ({QUERY}) ORDER BY product, origin, day")
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+@pytest.fixture
+def ask(query_lines):
+    """The query's rows over lines, by product, origin and day."""
+    return lambda lines: query_lines("demand", lines, "product, origin, day")
 
 
-def test_the_past_of_a_row_by_hand():
+def test_the_past_of_a_row_by_hand(ask):
     lines = [
         sale("10001", ORIGIN, 7),
         sale("10001", ORIGIN, 7),  # twice in the file
@@ -75,7 +66,7 @@ def shop(products: int, day: date = date(2009, 12, 1), last: date = date(2011, 1
     return lines
 
 
-def test_what_comes_later_changes_the_label_alone():
+def test_what_comes_later_changes_the_label_alone(ask):
     lines = shop(3, date(2011, 6, 1))
     until = [line for line in lines if line[4] <= "10/13/2011 9:00"]
     whole, cut = ([{**row, "units": None} for row in ask(found) if row["origin"] == ORIGIN] for found in (lines, until))
@@ -83,7 +74,7 @@ def test_what_comes_later_changes_the_label_alone():
     assert len(whole) == 3 * 28
 
 
-def test_no_day_is_asked_about_in_two_splits():
+def test_no_day_is_asked_about_in_two_splits(ask):
     split = load_problem(ROOT / "problems" / "demand.yaml").problem.split
     starts = [date.fromisoformat(str(cut)[:10]) for cut in (split.eval, split.test)]
     parts: list[set[date]] = [set(), set(), set()]
