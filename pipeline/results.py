@@ -1,7 +1,5 @@
 """What a run came to: the object that `penstock run --json` prints and the summary shows."""
 
-import resource
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from pipeline.gate.verdict import Verdict, read_verdict
 from pipeline.infra.verdict import Verdict as InfraVerdict
 from pipeline.infra.verdict import read_infra
 from pipeline.lineage import Run
+from pipeline.memory import peak_memory_bytes
 from pipeline.metrics import Folds, SliceMetrics, read_folds, read_metrics
 from pipeline.reasons import ComponentResult
 
@@ -82,12 +81,6 @@ class RunResult(Settings):
     withheld: str = ""
     peak_memory_bytes: int
     log: Path
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory this process ever had."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def collect(plan: "Plan", run: Run, reasons: list[ComponentResult], seconds: float, log: Path) -> RunResult:

@@ -165,21 +165,3 @@ def _is_loaded(url: str, version: Path) -> bool:
             reason = str(status["status"]["error_message"])
             raise UnservableError(f"does not load: {reason.replace(f'{version}/', '')}")
     return any(status["state"] == "AVAILABLE" for status in statuses)
-
-
-def peak_memory_mb(server: Server) -> float | None:
-    """Return the most memory that the process had resident (of Linux), or has now; None if the system tells neither."""
-    pid = server.process.pid
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-        kib = next(line.split()[1] for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        kib = _ask_ps(pid)
-    return float(kib) * 1024 / 1e6 if kib.strip() else None
-
-
-def _ask_ps(pid: int) -> str:
-    """Return the KiB that a process has resident, nothing without a `ps`."""
-    found = shutil.which("ps")
-    command = [str(found), "-o", "rss=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True).stdout if found else ""

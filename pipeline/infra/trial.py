@@ -18,8 +18,9 @@ from pipeline.infra import parity
 from pipeline.infra.grpc_client import predict_grpc
 from pipeline.infra.inspection import inspect, size_mb
 from pipeline.infra.parity import Parity, largest_difference, to_answers
-from pipeline.infra.server import Server, UnservableError, load, peak_memory_mb, start_server
+from pipeline.infra.server import Server, UnservableError, load, start_server
 from pipeline.infra.verdict import Verdict
+from pipeline.memory import peak_memory_bytes_of
 from pipeline.problem import Budget
 from pipeline.requests import EXAMPLES, plain_rows, predict_request, serialized, to_columns
 from serving.artifact import DEFAULT_SIGNATURE
@@ -146,8 +147,8 @@ def _ask(verdict: Verdict, trial: Trial, budget: Budget, server: Server) -> Verd
     ]
     certificate = _certify(trial, found)
     p99_ms = measure_p99_ms(lambda place: trial.client.predict([rows[place % len(rows)]]), budget.p99_ms)
-    memory = peak_memory_mb(server)
-    measured = {"p99_ms": round(p99_ms, 2), "rss_mb": None if memory is None else round(memory, 1)}
+    memory = peak_memory_bytes_of(server.process.pid)
+    measured = {"p99_ms": round(p99_ms, 2), "rss_mb": None if memory is None else round(memory / 1e6, 1)}
     refusals = unfit or certificate.refusals()
     return verdict.model_copy(
         update={"parity": certificate, "refusals": (*refusals, *_above(budget, measured)), **measured}

@@ -263,16 +263,10 @@ def test_digest_is_of_the_content(tmp_path):
 
 
 MEASURED = """\
-import os, resource, sys, pipeline.cli, pipeline.imports
-from pathlib import Path
-def peak():
-    if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # ru_maxrss of Linux counts the process that this one was forked from
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+import os, sys, pipeline.cli, pipeline.imports
+from pipeline.memory import peak_memory_bytes
 def leave(code):
-    print(peak(), flush=True)
+    print(peak_memory_bytes(), flush=True)
     os._exit(code)
 pipeline.imports.leave = leave
 sys.argv = ["penstock", "run", sys.argv[1]]

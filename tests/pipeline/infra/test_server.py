@@ -107,7 +107,4 @@ def test_a_server_is_stopped_when_it_is_done(stand_in, base):
     with start_server(base, "m") as server:
         assert server.url == "http://127.0.0.1:9"
         assert server.process.poll() is None
-        assert 5 < module.peak_memory_mb(server) < 500
-        kib = module._ask_ps(server.process.pid)
-        assert not kib or 5_000 < int(kib) < 500_000
     assert server.process.poll() is not None
