@@ -61,7 +61,7 @@ def _names(problem: Problem, columns: Columns) -> Iterator[tuple[Keys, str]]:
         key = next((key for key in ("columns", "column") if getattr(params, key, None)), "")
         keys: Keys = ("features", name, key) if key else ("features", name)
         named += [(keys, column) for column in columns_of(name, params)]
-    named += [(("split", "column"), name) for name in split_columns(problem.split)]
+    named += [(("split", key), name) for key, name in split_columns(problem.split).items()]
     for index, slice_keys in enumerate(problem.evaluation.slices):
         named += [(("evaluation", "slices", index), column_of(key)) for key in slice_keys]
     for metric, gate in problem.evaluation.gates.items():

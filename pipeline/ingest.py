@@ -120,7 +120,7 @@ def _overlap(connection: "duckdb.DuckDBPyConnection", request: Request, split: s
 
     Rows that are equal in everything are in one split, whichever way it is made.
     """
-    by = columns(request.split)
+    by = columns(request.split).values()
     if not by or request.split.by == "stratified":
         return 0
     excluded = ", ".join(identifier(name) for name in [HASH, *by])

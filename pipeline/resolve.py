@@ -93,5 +93,5 @@ def default_feature(column: SchemaColumn) -> dict[str, Any]:
 
 def _no_features(problem: Problem) -> set[str]:
     """Return the label, and the column that splits by time, group or itself: no later row has its values."""
-    by = split_columns(problem.split) if problem.split.by in {"time", "group", "column"} else []
+    by = split_columns(problem.split).values() if problem.split.by in {"time", "group", "column"} else ()
     return {problem.target.column, *by}

@@ -89,6 +89,6 @@ def _environments(loaded: LoadedProblem, schema: "Schema") -> Iterator[str]:
             if missing:
                 told = f"'{name}' is not expected in {' and '.join(missing)}: a feature must be there"
                 yield loaded.complain(("features", name), told)
-    for name in split_columns(problem.split):
+    for key, name in split_columns(problem.split).items():
         if name in found and TRAINING not in found[name]:
-            yield loaded.complain(("split", "column"), f"'{name}' is not expected in {TRAINING}: expected it there")
+            yield loaded.complain(("split", key), f"'{name}' is not expected in {TRAINING}: expected it there")

@@ -61,7 +61,7 @@ def request_for(problem: Problem, spec: ModelSpec, **more: Any) -> GateRequest:
         label=Label(column=target.column, kind=target_kind(target).LABELS, positive=getattr(target, "positive", None)),
         features=tuple(spec.inputs.columns),
         split_by=split.by,
-        split_columns=tuple(columns(split)),
+        split_columns=tuple(columns(split).values()),
         policy=problem.data_gate,
         schema_source="curated" if problem.schema_file else "inferred",
         **more,

@@ -22,6 +22,7 @@ from pipeline.splits.settings import (
     StratifiedSplit,
     TimeSplit,
     columns,
+    group_of,
     is_share,
     judged,
     names,
@@ -45,6 +46,7 @@ __all__ = [
     "columns",
     "cuts",
     "expression",
+    "group_of",
     "judged",
     "names",
     "with_fold",
@@ -71,11 +73,12 @@ def cuts(split: Split, connection: "duckdb.DuckDBPyConnection", table: str) -> C
     """Read the cuts from `table`: a name or a subquery, with the column HASH.
 
     Raises:
-        InputError: times that the cut-offs can't be compared with, no time at all, too many strata, or rows whose
-            column names no split.
+        InputError: times that the cut-offs can't be compared with, no time at all, too many strata, rows whose column
+            names no split, or a group that is in two.
     """
     if isinstance(split, ColumnSplit):
         _refuse_others(split, connection, table)
+        _refuse_parted(split, connection, table)
     if isinstance(split, StratifiedSplit):
         return Cuts(strata=_read_strata(split, connection, table))
     if not isinstance(split, TimeSplit):
@@ -177,6 +180,21 @@ def _refuse_others(split: ColumnSplit, connection: "duckdb.DuckDBPyConnection", 
     ).fetchall()
     if odd:
         raise InputError(f"split.column: expected {', '.join(known)} in '{split.column}', received {odd[0][0]!r:.80}")
+
+
+def _refuse_parted(split: ColumnSplit, connection: "duckdb.DuckDBPyConnection", table: str) -> None:
+    """Refuse a group that the column puts into two splits."""
+    if split.group is None:
+        return
+    group, name = identifier(split.group), identifier(split.column)
+    odd = connection.sql(
+        f"SELECT CAST({group} AS VARCHAR), min({name}), max({name}) FROM {table} WHERE {group} IS NOT NULL "
+        f"GROUP BY {group} HAVING min({name}) <> max({name}) ORDER BY 1 LIMIT 1"
+    ).fetchall()
+    if odd:
+        value, *two = odd[0]
+        expected = f"all rows of one '{split.group}' in one split"
+        raise InputError(f"split.group: expected {expected}, received {value!r:.80} in {' and '.join(two)}")
 
 
 def _by_time(split: TimeSplit, cuts: Cuts) -> str:

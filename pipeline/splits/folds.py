@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.splits import (
     HASH,
-    GroupSplit,
     Split,
     StratifiedSplit,
     TimeSplit,
@@ -12,6 +11,7 @@ from pipeline.splits import (
     cuts,
     entity,
     expression,
+    group_of,
     stratum,
 )
 from pipeline.sql import identifier
@@ -101,8 +101,8 @@ def _assign(connection: "duckdb.DuckDBPyConnection", table: str, split: Split, c
 
 def _ranges(split: Split, connection: "duckdb.DuckDBPyConnection", table: str) -> tuple[str, str]:
     """Return SQL of what is cut into folds by itself, and of what its rows are ordered by."""
-    if isinstance(split, GroupSplit):
-        return "''", entity(split.column)
+    if group := group_of(split):
+        return "''", entity(group)
     if isinstance(split, StratifiedSplit):
         return stratum(split.column), HASH
     if isinstance(split, TimeSplit):

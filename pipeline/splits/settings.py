@@ -153,12 +153,15 @@ class ColumnSplit(Settings):
 
     Attributes:
         column: `train`, `eval`, `test` or one of `named`; no row may have anything else.
+        group: an entity that is in one split, and in one fold of a cross-validation: a customer, a patient, a device. A
+            row without one goes by its own hash.
         test: whether there is a test split.
         named: further splits.
     """
 
     by: Literal["column"] = "column"
     column: str
+    group: str | None = None
     test: bool = True
     named: tuple[str, ...] = ()
 
@@ -231,9 +234,15 @@ def judged(split: Split) -> str:
     return "test" if split.test else "eval"
 
 
-def columns(split: Split) -> list[str]:
-    """Return the columns of the table that the split goes by."""
-    return [] if isinstance(split, HashSplit) else [split.column]
+def columns(split: Split) -> dict[str, str]:
+    """Return the columns of the table that the split goes by, by the setting that names them."""
+    named = {key: getattr(split, key, None) for key in ("column", "group")}
+    return {key: name for key, name in named.items() if name}
+
+
+def group_of(split: Split) -> str | None:
+    """Return the column of the entity whose rows the split keeps together."""
+    return split.column if isinstance(split, GroupSplit) else getattr(split, "group", None)
 
 
 def with_fold(split: Split, fold: int) -> Split:

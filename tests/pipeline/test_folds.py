@@ -59,6 +59,22 @@ def test_ten_rows_by_hash(connection) -> None:
     ]
 
 
+def test_a_group_beside_a_column_is_in_one_fold(connection) -> None:
+    rows = range(100)
+    connection.execute(
+        "CREATE TABLE rows AS SELECT CAST(id AS UBIGINT) AS __hash, id % 10 AS engine, "
+        "CASE WHEN engine = 9 THEN 'test' WHEN engine > 6 THEN 'eval' ELSE 'train' END AS part "
+        "FROM (SELECT unnest($1::INT[]) AS id)",
+        [list(rows)],
+    )
+    split = SPLIT.validate_python({"by": "column", "column": "part", "group": "engine"})
+    ordered = [row for part in ((0, 7), (7, 9)) for row in rows if part[0] <= row % 10 < part[1]]
+    for fold in read_folds(connection, "rows", split, 3):
+        engines = [{ordered[row] % 10 for row in each} for each in fold]
+        assert all(engines)
+        assert sum(map(len, engines)) == len(set().union(*engines)) == 9
+
+
 def test_strata_begin_with_another_fold_and_part_each(connection) -> None:
     keys = ["a"] * 10 + ["b"] * 10 + ["rare"]
     assert as_lists(folds_of(connection, keys, 2, **train_only(by="stratified"))) == [

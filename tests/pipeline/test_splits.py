@@ -257,12 +257,16 @@ def test_names_judged_and_columns() -> None:
     assert names(read("hash", named={"b": 0.1, "a": 0.1})) == ["train", "eval", "test", "b", "a"]
     assert (judged(read("hash")), judged(read("time", eval="2013-10-01"))) == ("test", "eval")
     assert names(read("group", folds=2, test=0)) == ["train", "eval"]
-    assert (columns(read("hash")), columns(read("stratified"))) == ([], [KEY])
+    assert (columns(read("hash")), columns(read("stratified"))) == ({}, {"column": KEY})
 
 
 def test_a_column_names_the_split(connection: Connection) -> None:
     split = read("column", named=["later"])
-    assert (names(split), judged(split), columns(split)) == (["train", "eval", "test", "later"], "test", [KEY])
+    assert (names(split), judged(split), columns(split)) == (
+        ["train", "eval", "test", "later"],
+        "test",
+        {"column": KEY},
+    )
     keys = ["test", "later", "train", "eval", "test"]
     assert list(split_all(connection, split, keys).values()) == keys
     assert names(read("column", test=False)) == ["train", "eval"]
@@ -272,6 +276,17 @@ def test_a_column_names_the_split(connection: Connection) -> None:
 def test_a_column_that_names_no_split_is_refused(connection: Connection, odd: str | None, told: str) -> None:
     with pytest.raises(InputError, match=f"expected train, eval, test in 'the \"key\"', received {told}"):
         split_all(connection, read("column"), ["train", "eval", "test", odd])
+
+
+def test_a_group_in_two_splits_is_refused(connection: Connection) -> None:
+    split = read("column", group="id")
+    assert columns(split) == {"column": KEY, "group": "id"}
+    fill(connection, ["train", "train", "eval", "test"], [7, 7, 8, 9])
+    assert assign(connection, split) == {7: "train", 8: "eval", 9: "test"}
+    fill(connection, ["train", "train", "eval", "test"], [7, 8, 8, 9])
+    expected = "split.group: expected all rows of one 'id' in one split, received '8' in eval and train"
+    with pytest.raises(InputError, match=expected):
+        assign(connection, split)
 
 
 def test_fold_is_chosen_or_refused() -> None:
