@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from pipeline import imports
+from pipeline.arguments import AnyRunId, AsJson, ProblemFile, ProblemFiles, Wait
 from pipeline.ci import Server
 from pipeline.deploy_command import app as deploy_app
 from pipeline.doctor_command import doctor
@@ -45,8 +46,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def main() -> None:
@@ -93,7 +92,7 @@ def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
 
 @app.command()
 def init(
-    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="A CSV or Parquet file.")] = None,
+    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="A CSV or Parquet file.")] = None,
     label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     name: Annotated[str | None, typer.Option(help="The problem's name; left out, the file's.")] = None,
     ci: Annotated[
@@ -141,7 +140,7 @@ def fetch(problem: ProblemFile, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    problems: Annotated[list[Path], typer.Argument(metavar="PROBLEM...", help="Problems' YAML files.")],
+    problems: ProblemFiles,
     as_json: AsJson = False,
 ) -> None:
     """Compare problems with their schemas and tables; says everything that is wrong at once."""
@@ -201,7 +200,7 @@ def run(
     ] = None,
     no_push: Annotated[bool, typer.Option("--no-push", help="Let a blessed model wait for `penstock push`.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the pipeline: ingest, validate, judge the data, transform, train, evaluate, push."""
@@ -338,10 +337,7 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
 @app.command(context_settings={"ignore_unknown_options": True})
 def report(
     problem: ProblemFile,
-    run_id: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="A run's id, its beginning, or -1 (the newest), -2, ..."),
-    ] = None,
+    run_id: AnyRunId = None,
     out: Annotated[Path | None, typer.Option(help="The HTML file; left out, one in the workspace.")] = None,
     opened: Annotated[
         bool | None, typer.Option("--open/--no-open", help="Open it in the browser; left out, on a terminal.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.errors import InputError
 from pipeline.json_output import print_json
 
@@ -30,14 +31,14 @@ def deploy() -> None:
 def render(
     target: Annotated[Target, typer.Argument(metavar="compose|kubernetes|kserve", help="Where to.")],
     problems: Annotated[
-        list[Path], typer.Argument(metavar="PROBLEM...", help="Problems' YAML files: one server for all of them.")
+        list[Path], typer.Argument(metavar="PROBLEM", help="Problems' YAML files: one server for all of them.")
     ],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     config: Annotated[
         Path | None, typer.Option(help="YAML with images, replicas, resources, storage, ...: docs/deploy.md.")
     ] = None,
     gpu: Annotated[bool, typer.Option("--gpu", help="The server's image for a GPU, and a GPU for each.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write what runs TensorFlow Serving with the models behind a proxy, with its rules for Prometheus and Grafana."""
     from pipeline.problem import load_problem

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "r
 
 def doctor(
     problem: Annotated[
-        Path | None, typer.Argument(metavar="[PROBLEM]", help="A problem's YAML file; left out: the machine alone.")
+        Path | None, typer.Argument(metavar="PROBLEM", help="A problem's YAML file; left out: the machine alone.")
     ] = None,
     upgrade_metadata: Annotated[
         bool, typer.Option("--upgrade-metadata", help="Copy the problem's metadata, then upgrade its schema.")
@@ -27,7 +28,7 @@ def doctor(
     restore_metadata: Annotated[
         bool, typer.Option("--restore-metadata", help="Go back to the copy as of the latest complete run.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check the machine, the packages and what a problem's runs have left; exit code 1 if there is an error."""
     from pipeline.doctor.machine import examine_machine

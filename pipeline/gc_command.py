@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 def gc(
     problems: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PROBLEM...]", help="Problems' YAML files; left out: all.")
+        list[Path] | None, typer.Argument(metavar="PROBLEM", help="Problems' YAML files; left out: all.")
     ] = None,
     keep_runs: Annotated[int, typer.Option(help="Keep the artifacts of so many of the newest runs.", min=1)] = 10,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Remove it, or only list it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List artifacts, logs and intermediate results that nothing needs any more; with --yes remove them."""
     from pipeline.garbage import find_garbage, remove

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.errors import InputError
 from pipeline.json_output import print_json
 
@@ -21,7 +22,6 @@ Model = Annotated[
     ),
 ]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A number, a label, or live.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Why = Annotated[str, typer.Option(help="The reason, for the history.")]
 
 
@@ -116,7 +116,7 @@ def diff(first: Version, second: Version, model: Model = None, as_json: AsJson =
 
 @app.command()
 def verify(
-    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Left out: all, and the history.")] = None,
+    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="Left out: all, and the history.")] = None,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -143,7 +143,7 @@ def verify(
 def rollback(
     version: Annotated[
         str | None,
-        typer.Argument(metavar="[VERSION]", help="A number or a label; left out, the newest other model."),
+        typer.Argument(metavar="VERSION", help="A number or a label; left out, the newest other model."),
     ] = None,
     why: Why = "",
     model: Model = None,

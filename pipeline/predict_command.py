@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ DEFAULT_URL = "http://localhost:8501"
 
 
 def predict(
-    model: Annotated[str, typer.Argument(help="The served model's name.")],
-    rows: Annotated[Path, typer.Argument(help="CSV, Parquet, JSON or JSON lines; - reads standard input.")] = STDIN,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The served model's name.")],
+    rows: Annotated[
+        Path, typer.Argument(metavar="ROWS", help="CSV, Parquet, JSON or JSON lines; - reads standard input.")
+    ] = STDIN,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -51,7 +54,7 @@ def predict(
         Path | None, typer.Option(help="Certificates (PEM) to trust, for https:// and gRPC with TLS.")
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one request.", min=0.001)] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a served model about rows; columns that the model does not know are left out.
 

@@ -1,20 +1,16 @@
 """`penstock push`: the model of a run that held it back, once somebody has approved it."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from pipeline.arguments import AsJson, ProblemFile, RunId, Wait
 from pipeline.json_output import print_json
 
 
 def push(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
-    run_id: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A run's id, its beginning, or -1 (the newest), -2, ...")
-    ] = "-1",
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of a run of the problem.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    problem: ProblemFile,
+    run_id: RunId = "-1",
+    wait: Wait = False,
+    as_json: AsJson = False,
 ) -> None:
     """Push the model of a run that `penstock run --no-push` made; nothing is read or trained again."""
     from pipeline.console import hold_stderr

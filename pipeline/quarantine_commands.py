@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.arguments import AsJson, ProblemFile
 from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
 
 app = typer.Typer(help="The rows that the last run could not read.", no_args_is_help=True)
-ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")]
 
 
 def _open(path: Path) -> "Workspace":
@@ -24,7 +24,7 @@ def _open(path: Path) -> "Workspace":
 def show_quarantine(
     problem: ProblemFile,
     limit: Annotated[int, typer.Option("--rows", help="Show so many.", min=1)] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print refused rows with file, line, column, value and reason."""
     from pipeline.quarantine import read_quarantine
@@ -38,7 +38,9 @@ def show_quarantine(
 
 
 @app.command("export")
-def export(problem: ProblemFile, out: Annotated[Path, typer.Argument(help="A .parquet, .csv or .jsonl file.")]) -> None:
+def export(
+    problem: ProblemFile, out: Annotated[Path, typer.Argument(metavar="OUT", help="A .parquet, .csv or .jsonl file.")]
+) -> None:
     """Write all refused rows to a file, to mend and to bring back."""
     from pipeline.quarantine import export_quarantine
 

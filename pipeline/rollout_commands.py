@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.errors import InputError
 from pipeline.json_output import print_json
-from pipeline.models_commands import AsJson, Model, Why, find_base
+from pipeline.models_commands import Model, Why, find_base
 
 if TYPE_CHECKING:
     from pipeline.rollout_labels import Labels
@@ -28,7 +29,7 @@ Log = Annotated[
 @app.command()
 def start(
     plan: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN]", help="YAML of steps and rules; left out, 1 %, 5 %, 25 %.")
+        Path | None, typer.Argument(metavar="PLAN", help="YAML of steps and rules; left out, 1 %, 5 %, 25 %.")
     ] = None,
     canary: Annotated[str, typer.Option(help="The version to try: a number or a label; left out, the newest.")] = "",
     why: Why = "",

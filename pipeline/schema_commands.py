@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.arguments import AsJson, ProblemFile, ProblemFiles
 from pipeline.errors import InputError
 from pipeline.json_output import print_json
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="The schema that a problem's data must fit: infer, show, diff, accept, check.", no_args_is_help=True
 )
-ProblemFile = Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def _load(path: Path) -> "LoadedProblem":
@@ -104,7 +103,8 @@ def diff(
     other: Annotated[
         Path | None,
         typer.Argument(
-            help="Another schema (.pbtxt), or data in place of the first table; left out: the problem's own."
+            metavar="OTHER",
+            help="Another schema (.pbtxt), or data in place of the first table; left out: the problem's own.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -146,7 +146,7 @@ def accept(
     chosen: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FEATURE[:KIND]]...", help="What to accept, carrier:unexpected-values; or carrier:drift=0.1."
+            metavar="FEATURE[:KIND]", help="What to accept, carrier:unexpected-values; or carrier:drift=0.1."
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Accept all that can be accepted.")] = False,
@@ -211,7 +211,7 @@ def _report(done: "Accepted", *, as_json: bool) -> None:
 
 @app.command("check")
 def check(
-    problems: Annotated[list[Path], typer.Argument(metavar="PROBLEM...", help="Problems' YAML files.")],
+    problems: ProblemFiles,
     as_json: AsJson = False,
 ) -> None:
     """Say what is odd in schemas, and where they don't fit their problems; no data is read."""

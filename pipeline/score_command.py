@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.arguments import AsJson, ProblemFile
 from pipeline.json_output import print_json
 
 if TYPE_CHECKING:
@@ -22,12 +23,10 @@ MODULES = ("tensorflow", "pipeline.bulk.inference")
 
 
 def score(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
+    problem: ProblemFile,
     data: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[DATA]", help="In place of the problem's first table; left out, the problem's own data."
-        ),
+        typer.Argument(metavar="DATA", help="In place of the problem's first table; left out, the problem's own data."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The file to write: .parquet, .csv, .jsonl or .json.")] = ...,  # type: ignore[assignment]
     key: Annotated[
@@ -40,7 +39,7 @@ def score(
         typer.Option(metavar="ARGUMENT", help="Of the Beam pipeline, as --beam=--runner=FlinkRunner; left out, here."),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier, stopped run has scored.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a table with a pushed model by Beam, without a server.
 

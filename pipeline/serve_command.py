@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.arguments import AsJson
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def serve(
         Path | None, typer.Option(help="YAML with limits, token, TLS, metrics, request log, ...: docs/operating.md.")
     ] = None,
     poll: Annotated[float, typer.Option(help="Seconds between looks for new versions.", min=0.01)] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the pushed model over TensorFlow Serving's REST and gRPC API; new versions are loaded as they appear."""
     from pipeline.console import hold_stderr

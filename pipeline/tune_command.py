@@ -2,10 +2,11 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pipeline.arguments import AsJson, ProblemFile, Wait
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,11 +18,11 @@ BAR = 24
 
 
 def tune(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
+    problem: ProblemFile,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show TFX's own log as well.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end of another run of the problem.")] = False,
+    wait: Wait = False,
     opened: Annotated[bool, typer.Option("--open", help="Open the page with the trials in the browser.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look for hyperparameters as the problem's `tuning` says; the next runs take the best ones."""
     from pipeline.console import capture_output

@@ -17,7 +17,7 @@ def validate(
     problem: Annotated[Path, typer.Option(help="The problem whose schema holds.")],
     data: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DATA]...", help="Files, folders, logs of requests; left out, the problem's own data."),
+        typer.Argument(metavar="DATA", help="Files, folders, logs of requests; left out, the problem's own data."),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print what was found.")] = "table",
     environment: Annotated[

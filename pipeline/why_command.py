@@ -1,9 +1,10 @@
 """`penstock why`: why each component of a run ran, what stopped the run, what the next one reuses."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from pipeline.arguments import AsJson, ProblemFile, RunId
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -14,11 +15,9 @@ STYLES = {"complete": "green", "cached": "dim", "failed": "red", "running": "yel
 
 
 def why(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
-    run_id: Annotated[
-        str, typer.Argument(metavar="[RUN]", help="A run's id, its beginning, or -1 (the newest), -2, ...")
-    ] = "-1",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    problem: ProblemFile,
+    run_id: RunId = "-1",
+    as_json: AsJson = False,
 ) -> None:
     """Tell why each component of a run ran or was reused, and what stopped a run that did not complete."""
     from pipeline.lineage import find_run

@@ -17,7 +17,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 
-from models.dataset import concatenate, dense_batches
+from models.dataset import concatenate, dense_batches, to_column
 from models.fit.device import choose_device, on
 from models.fit.loop import Splits
 from models.preprocess import LABEL as TRANSFORMED_LABEL
@@ -136,7 +136,7 @@ def _write_rows(task: Task, labels: "Array", folds: Sequence[Fold], file: Path) 
             trained.append(len(own.splits.train[TRANSFORMED_LABEL]))
     numbers = [str(number) for number, fold in enumerate(folds) for _ in fold.judged]
     judged = labels[np.concatenate([fold.judged for fold in folds])]
-    pq.write_table(pa.table({FOLD: numbers, LABEL: list(judged), CANDIDATE: predictions}), file)
+    pq.write_table(pa.table({FOLD: numbers, LABEL: to_column(judged), CANDIDATE: predictions}), file)
     return tuple(trained)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from pipeline.arguments import AsJson, ProblemFile
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -41,11 +43,11 @@ class Section(NamedTuple):
 
 
 def compare(
-    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem's YAML file.")],
+    problem: ProblemFile,
     first: Annotated[str, typer.Argument(metavar="RUN", help=RUN)],
     second: Annotated[str, typer.Argument(metavar="RUN", help="The other one.")],
     html: Annotated[Path | None, typer.Option(help="Write a page to this file as well.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two runs: data, schema, settings, metrics with intervals, gates, times."""
     from rich.console import Console

@@ -89,17 +89,20 @@ class RolloutCounts:
 
     def _count(self, split: Split, exchange: Exchange, seconds: float, *, is_canary: bool) -> None:
         with self._lock:
-            sides = self._counted.setdefault(split.folder, Sides())
-            self._dirty.add(split.folder)
+            sides = self._change(split)
             _add(sides.canary if is_canary else sides.stable, exchange, seconds, split.plan.output)
 
     def _miss(self, split: Split) -> None:
         """Count a request that the canary should have had and could not: stable has answered it."""
         with self._lock:
-            sides = self._counted.setdefault(split.folder, Sides())
-            self._dirty.add(split.folder)
-            sides.canary.requests += 1
-            sides.canary.errors += 1
+            canary = self._change(split).canary
+            canary.requests += 1
+            canary.errors += 1
+
+    def _change(self, split: Split) -> Sides:
+        """Return what was counted of this step; whoever changes it holds the lock."""
+        self._dirty.add(split.folder)
+        return self._counted.setdefault(split.folder, Sides())
 
     async def _shadow(self, route: Route, exchange: Exchange, runner: Runner) -> None:
         """Ask the canary what stable was asked; only requests that both were asked count."""
@@ -119,7 +122,7 @@ class RolloutCounts:
             self._count(route.split, copy, copy.run_seconds, is_canary=True)
             if exchange.outputs is not None and copy.outputs is not None:
                 with self._lock:
-                    _compare(self._counted[route.split.folder].canary, exchange.outputs, copy.outputs)
+                    _compare(self._change(route.split).canary, exchange.outputs, copy.outputs)
 
 
 def _copy(inference: Inference, route: Route) -> Inference:
