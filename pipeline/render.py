@@ -86,12 +86,8 @@ def _headline(result: "RunResult", problem: Path) -> Text:
 
 def _served(infra: "InfraVerdict") -> dict[str, str]:
     """Return what a server of its own showed of the model; nothing of one that it was never asked about."""
-    if infra.parity is None:
-        return {}
-    found = [difference for difference in infra.parity.differences.values() if difference is not None]
-    facts = [f"{infra.size_mb:.1f} MB", *([f"{infra.rss_mb:,.0f} MB memory"] if infra.rss_mb else [])]
-    told = ", ".join([*facts, f"p99 {infra.p99_ms:.1f} ms", f"within {max(found):.0e} of Keras"])
-    return {"served": told} | ({"edge": str(infra.edge)} if infra.edge else {})
+    told = infra.measured()
+    return ({"served": told} if told else {}) | ({"edge": str(infra.edge)} if told and infra.edge else {})
 
 
 def _features(result: "RunResult") -> str:

@@ -35,6 +35,15 @@ class Verdict(Settings):
     edge: Edge | None = None
     refusals: tuple[str, ...] = ()
 
+    def measured(self) -> str:
+        """What was measured, in words; nothing of a model that was refused before."""
+        if self.parity is None:
+            return ""
+        largest = max(each for each in self.parity.differences.values() if each is not None)
+        memory = [f"{self.rss_mb:,.0f} MB memory"] if self.rss_mb else []
+        speed, parity = f"p99 {self.p99_ms:.1f} ms", f"within {largest:.0e} of Keras"
+        return ", ".join([f"{self.size_mb:.1f} MB", *memory, speed, parity])
+
 
 def write_verdict(verdict: Verdict, folder: Path) -> None:
     """Leave the verdict in an artifact's folder, and the certificate as a file of its own."""

@@ -14,6 +14,7 @@ from pipeline.components.importance import Importance, read_importance
 from pipeline.errors import InputError
 from pipeline.evaluation import BASELINE, CANDIDATE, LABEL, METRICS
 from pipeline.formulas import Array
+from pipeline.infra.verdict import BLESSING_TYPE, Verdict, read_verdict
 from pipeline.predictions import ROWS_FILE, stacked
 from pipeline.report import curves
 
@@ -32,11 +33,13 @@ class ModelSources(Settings):
         evaluation: folder of the Evaluator: verdict, judged rows, importance.
         model: folder of the SavedModel.
         training: folder of the training's logs.
+        infra: folder of the InfraValidator; None if the run did not come so far.
     """
 
     evaluation: Path
     model: Path
     training: Path
+    infra: Path | None = None
 
 
 class Epoch(Settings):
@@ -83,12 +86,14 @@ class ModelFacts(Settings):
         judgement: the curves.
         epochs: of the training; empty if they are gone.
         importance: of the features; None if nobody measured it.
+        infra: what a server of its own showed; None if it was not asked.
     """
 
     blessing: Blessing
     judgement: Judgement
     epochs: tuple[Epoch, ...] = ()
     importance: Importance | None = None
+    infra: Verdict | None = None
 
 
 def model_sources(run: "Run") -> ModelSources | None:
@@ -96,8 +101,12 @@ def model_sources(run: "Run") -> ModelSources | None:
     evaluation, model, training = (run.output(name) for name in ("ModelEvaluation", "Model", "ModelRun"))
     if evaluation is None or model is None or training is None or not Path(evaluation.uri, BLESSING_FILE).exists():
         return None
+    infra = run.output(BLESSING_TYPE)
     return ModelSources(
-        evaluation=Path(evaluation.uri), model=Path(model.uri, SERVING_FOLDER), training=Path(training.uri)
+        evaluation=Path(evaluation.uri),
+        model=Path(model.uri, SERVING_FOLDER),
+        training=Path(training.uri),
+        infra=Path(infra.uri) if infra else None,
     )
 
 
@@ -114,6 +123,7 @@ def read_model(sources: ModelSources) -> ModelFacts:
             judgement=_judge(sources, blessing),
             epochs=_epochs(sources.training / EPOCHS_FILE),
             importance=read_importance(sources.evaluation),
+            infra=read_verdict(sources.infra) if sources.infra else None,
         )
     except (OSError, ValueError) as error:
         raise InputError(f"{sources.evaluation}: expected what an Evaluator leaves: {error}") from error

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from pipeline.blessing import Blessing, Judged
 from pipeline.components.importance import Importance
+from pipeline.infra.verdict import Verdict
 from pipeline.report import charts
 from pipeline.report.axes import Tick, number_axis
 from pipeline.report.curve_view import Card, view_curves
@@ -58,10 +59,11 @@ class Forest(NamedTuple):
 
 
 class GateView(NamedTuple):
-    """The gates' verdict: its class and title, and a line (class, word, sentence) a gate, those that failed first."""
+    """A verdict: its class, title and basis, and lines (class, word, sentence), those that failed first."""
 
     css: str
     title: str
+    basis: str
     lines: list[tuple[str, str, str]]
 
 
@@ -86,8 +88,7 @@ class ModelView(NamedTuple):
     """A model on the page.
 
     Attributes:
-        gates: the verdict.
-        basis: which rows were judged.
+        gates: the verdicts by name: of the metrics, and of the trial on a server.
         has_served: whether there is a model to compare with.
         metrics: of all rows.
         forests: metrics by slice.
@@ -97,8 +98,7 @@ class ModelView(NamedTuple):
         importance_basis: in a sentence.
     """
 
-    gates: GateView
-    basis: str
+    gates: dict[str, GateView]
     has_served: bool
     metrics: list[MetricRow]
     forests: list[Forest]
@@ -115,8 +115,7 @@ def view_model(facts: ModelFacts | None) -> ModelView | None:
     blessing = facts.blessing
     overall = [each for each in blessing.metrics if not each.slice]
     return ModelView(
-        gates=view_gates(blessing),
-        basis=_basis(blessing, overall),
+        gates={"gates": view_gates(blessing)} | ({"trial": view_trial(facts.infra)} if facts.infra else {}),
         has_served=any(each.difference for each in overall),
         metrics=[metric_row(each, each.metric) for each in overall],
         forests=[found for name in _chosen(blessing) if (found := _forest(blessing, name))],
@@ -129,12 +128,23 @@ def view_model(facts: ModelFacts | None) -> ModelView | None:
 
 def view_gates(blessing: Blessing) -> GateView:
     """Return the gates' answers in words."""
+    basis = _basis(blessing, [each for each in blessing.metrics if not each.slice])
     passed = [("passed", "passed", gate.words()) for gate in blessing.gates if gate.passed]
     failed = [("error", "failed", reason) for reason in blessing.refusals]
     if blessing.blessed:
         title = f"Passed {plural(len(passed), 'gate')} on metrics" if passed else "No gate on metrics"
-        return GateView("passed" if passed else "", title, passed)
-    return GateView("error", "Blocked by a gate on metrics: nothing was pushed", failed + passed)
+        return GateView("passed" if passed else "", title, basis, passed)
+    return GateView("error", "Blocked by a gate on metrics: nothing was pushed", basis, failed + passed)
+
+
+def view_trial(verdict: Verdict) -> GateView:
+    """Return what the InfraValidator's server showed, in words."""
+    failed = [("error", "failed", reason) for reason in verdict.refusals]
+    measured = [("passed", "edge", str(verdict.edge))] if verdict.edge else []
+    basis = ": ".join(part for part in (f"Asked through {verdict.server}", verdict.measured()) if part) + "."
+    if failed:
+        return GateView("error", "Blocked by the trial on a server: nothing was pushed", basis, failed + measured)
+    return GateView("passed", "Passed the trial on a server", basis, measured)
 
 
 def metric_row(judged: Judged, name: str) -> MetricRow:

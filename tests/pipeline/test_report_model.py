@@ -15,10 +15,13 @@ import pytest
 from pipeline.blessing import Blessing, GateResult, Judged
 from pipeline.components.importance import FeatureImportance, Importance
 from pipeline.errors import InputError
+from pipeline.infra.parity import Parity
+from pipeline.infra.verdict import Verdict, write_verdict
 from pipeline.report.model import ModelFacts, ModelSources, read_model
-from pipeline.report.model_view import view_gates, view_model, view_origin
+from pipeline.report.model_view import view_gates, view_model, view_origin, view_trial
 from pipeline.report.origin import Ancestor, Origin, Timing
 from pipeline.report.page import render_report
+from serving.manifest import Edge
 
 _spec = importlib.util.spec_from_file_location("report_page", Path(__file__).with_name("test_report_page.py"))
 assert _spec is not None
@@ -30,6 +33,16 @@ Page, EVIL, make_facts = report_page.Page, report_page.EVIL, report_page.make_fa
 RANDOM = np.random.default_rng(1)
 ROWS = 600
 NAN = float("nan")
+PARITY = Parity(rows=500, tolerance=1e-5, relative=False, differences={"rest": 1e-7, "examples": 3e-7, "grpc": None})
+EDGE = Edge(
+    quantize="float16",
+    size_bytes=90_000,
+    served_bytes=700_000,
+    rows=500,
+    difference=4e-4,
+    metric="auc",
+    metric_rows=500,
+)
 LABELS = RANDOM.integers(0, 2, ROWS)
 CLASSES = RANDOM.integers(0, 3, ROWS)
 NUMBERS = RANDOM.normal(10, 3, ROWS)
@@ -186,6 +199,26 @@ def test_gates_say_why(sources):
     assert view.lines[0][2] == "log_loss is not a number"
     assert "at least 0.9" in view.lines[1][2]
     assert view_gates(make_blessing("auc")).title == "Passed 1 gate on metrics"
+
+
+def test_the_trial_on_a_server_is_told_below_the_gates(sources, tmp_path):
+    measured = {"rss_mb": 301.6, "p99_ms": 2.13, "parity": PARITY}
+    verdict = Verdict(server="penstock serve", size_mb=1.25, **measured, edge=EDGE)
+    write_verdict(verdict, tmp_path)
+    told = view_trial(verdict)
+    assert (told.css, told.title) == ("passed", "Passed the trial on a server")
+    assert told.basis == "Asked through penstock serve: 1.2 MB, 302 MB memory, p99 2.1 ms, within 3e-07 of Keras."
+    text = shown(page_of(read_model(sources("binary").model_copy(update={"infra": tmp_path}))))
+    assert text.index("gate on metrics") < text.index(told.title) < text.index("LiteRT, quantize float16")
+    assert "trial on a server" not in shown(page_of(read_model(sources("binary"))))
+
+
+def test_a_model_that_the_server_refused_is_not_told_to_have_passed():
+    refused = Verdict(server="penstock serve", size_mb=1.25, refusals=("does not load: no graph",))
+    told = view_trial(refused)
+    assert (told.css, told.title) == ("error", "Blocked by the trial on a server: nothing was pushed")
+    assert told.basis == "Asked through penstock serve."
+    assert told.lines == [("error", "failed", "does not load: no graph")]
 
 
 def test_predictions_that_are_no_numbers_have_no_curves(sources):
