@@ -125,8 +125,12 @@ class PermissionDeniedError(ServingError):
     default_code = Code.PERMISSION_DENIED
 
 
-class RowError(InvalidArgumentError):
-    """A row does not fit what the model takes; raised by the client before it sends anything.
+class RowsError(InvalidArgumentError):
+    """The rows do not fit what the model takes; raised by the client before it sends anything."""
+
+
+class RowError(RowsError):
+    """One row does not.
 
     Attributes:
         row: its place among the rows that were given, from 0.

@@ -10,8 +10,8 @@ from serving.artifact import DEFAULT_SIGNATURE, Signature
 from serving.client.messages import Description, Example, VersionState
 from serving.client.options import Options
 from serving.client.rows import Extra, Rows
-from serving.client.session import Session, Steps
-from serving.client.transports import AsyncGrpcTransport, AsyncHttpTransport, is_grpc, open_wire, retrying
+from serving.client.session import Steps
+from serving.client.transports import AsyncGrpcTransport, AsyncHttpTransport, is_grpc, open_session, retrying
 from serving.errors import RowError, ServingError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class AsyncPredictionClient:
     ) -> None:
         """As `PredictionClient`."""
         self._options = options or Options()
-        self._session = Session(open_wire(url, model, self._options))
+        self._session = open_session(url, model, self._options)
         self._transport: AsyncGrpcTransport | AsyncHttpTransport = (
             AsyncGrpcTransport(url, self._options)
             if is_grpc(url)
@@ -50,6 +50,7 @@ class AsyncPredictionClient:
 
     async def close(self) -> None:
         """Close the connection."""
+        self._session.close()
         await self._transport.close()
 
     async def describe(self) -> Description:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from serving.artifact import Signature, TensorSpec
 from serving.client.messages import Columns
 from serving.coercion import coerce, coerce_plain
-from serving.errors import InvalidArgumentError, RowError
+from serving.errors import InvalidArgumentError, RowError, RowsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def prepare(rows: Rows, inputs: Mapping[str, TensorSpec], extra: Extra) -> Prepa
     """Return the rows' values as the inputs take them.
 
     Raises:
-        InvalidArgumentError: a table has a column twice, or one that is no input while `extra` is `refuse`.
+        RowsError: a table has a column twice, or one that is no input while `extra` is `refuse`.
     """
     faults: list[RowError] = []
     given = _read_columns(rows, inputs, extra)
@@ -72,12 +72,19 @@ def _read_columns(rows: Rows, inputs: Mapping[str, TensorSpec], extra: Extra) ->
         return None
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InvalidArgumentError(f"column {twice!r} is there twice")
+        raise RowsError(f"column {twice!r} is there twice")
     unknown = next((name for name in names if name not in inputs), None)
     if extra == "refuse" and unknown is not None:
-        raise InvalidArgumentError(f"column {unknown!r}: {_describe_unknown(unknown, inputs)}")
+        raise RowsError(f"column {unknown!r}: {_describe_unknown(unknown, inputs)}")
     read = _read_series if package == "pandas" else _read_array
     return {name: read(rows[name]) for name in names if name in inputs}
+
+
+def first_row(rows: Rows) -> Row:
+    """Return the first of the rows, as it was given; empty without any."""
+    package, given = _package(rows), cast("Any", rows)
+    listed = given.head(1).to_dict("records") if package == "pandas" else given
+    return next(iter(given.slice(0, 1).to_pylist() if package == "pyarrow" else listed), {})
 
 
 def _package(rows: object) -> str:

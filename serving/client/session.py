@@ -49,8 +49,16 @@ class Session:
         signature = self._signatures.get(signature_name) or (yield from self.find(signature_name))
         return prepare(rows, signature.inputs, extra).faults
 
+    def close(self) -> None:
+        """End what goes on beside the conversation: nothing here."""
+
     def predict(self, rows: Rows, signature_name: str, extra: Extra) -> Steps[Any]:
-        """Ask about the rows in chunks, and put the answers together."""
+        """Ask about the rows, and put the answers together."""
+        outputs, signature = yield from self.ask(rows, signature_name, extra)
+        return restore(outputs, rows, signature)
+
+    def ask(self, rows: Rows, signature_name: str, extra: Extra) -> Steps[tuple[Columns, Signature]]:
+        """Ask about the rows in chunks; return the outputs by name."""
         signature = self._signatures.get(signature_name) or (yield from self.find(signature_name))
         prepared = prepare(rows, signature.inputs, extra)
         if prepared.faults:
@@ -64,7 +72,7 @@ class Session:
                 if not isinstance(values, list) or len(values) != stop - start:
                     raise InternalError(f"the server did not answer with one value of {name!r} for each row")
                 outputs[name] += values
-        return restore(outputs, rows, signature)
+        return outputs, signature
 
     def _predict_chunk(self, columns: Columns, signature_name: str, signature: Signature) -> Steps[Columns]:
         try:

@@ -10,8 +10,8 @@ from serving.artifact import DEFAULT_SIGNATURE, Signature
 from serving.client.messages import Description, Example, VersionState
 from serving.client.options import Options
 from serving.client.rows import Extra, Rows
-from serving.client.session import Session, Steps
-from serving.client.transports import GrpcTransport, HttpTransport, is_grpc, open_wire, retrying
+from serving.client.session import Steps
+from serving.client.transports import GrpcTransport, HttpTransport, is_grpc, open_session, retrying
 from serving.errors import RowError, ServingError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PredictionClient:
             InvalidArgumentError: no such kind of address, or unreadable certificates.
         """
         self._options = options or Options()
-        self._session = Session(open_wire(url, model, self._options))
+        self._session = open_session(url, model, self._options)
         self._transport: GrpcTransport | HttpTransport = (
             GrpcTransport(url, self._options) if is_grpc(url) else HttpTransport(url, self._options, transport)
         )
@@ -58,6 +58,7 @@ class PredictionClient:
 
     def close(self) -> None:
         """Close the connection."""
+        self._session.close()
         self._transport.close()
 
     def describe(self) -> Description:

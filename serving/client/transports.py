@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from serving.client.messages import Call, Wire
 from serving.client.options import Options
+from serving.client.session import Session
 from serving.errors import (
     Code,
     InvalidArgumentError,
@@ -53,6 +55,20 @@ def open_wire(url: str, model: str, options: Options) -> Wire:
     from serving.client.rpc import Rpc
 
     return Rpc(model, options)
+
+
+def open_session(url: str, model: str, options: Options) -> Session:
+    """Return the conversation that the options ask for.
+
+    Raises:
+        InvalidArgumentError: as `open_wire`, or a roll-out's folder that there is not.
+    """
+    wire = open_wire(url, model, options)
+    if options.rollout is None:
+        return Session(wire)
+    from serving.client.rollout import SplitSession
+
+    return SplitSession(wire, open_wire(url, model, replace(options, rollout=None, label="canary")), options.rollout)
 
 
 def is_grpc(url: str) -> bool:

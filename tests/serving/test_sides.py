@@ -13,6 +13,7 @@ import pytest
 
 from serving.canary.plan import Plan
 from serving.canary_control import abort, follow, look, promote, start
+from serving.counts import read_prediction
 from serving.errors import InternalError
 from serving.protos import ClassificationRequest, PredictRequest
 from serving.push import Candidate, push
@@ -21,7 +22,6 @@ from serving.server.extras import Extras
 from serving.server.grpc_service import Service
 from serving.server.keys import read_json_key, read_message_key
 from serving.server.registry import ModelQuery, Registry
-from serving.server.rollout_counts import read_prediction
 from serving.server.tensors import to_proto
 from serving.tallies import FOLDER, find_step
 
