@@ -36,7 +36,8 @@ def test_a_file_is_measured_beside_the_served_model(candidate: Candidate, quanti
     assert found.value == pytest.approx(found.served_value, abs=0.01)
 
 
-def test_only_32_bits_are_exact(candidate: Candidate, tmp_path: Path) -> None:
+def test_only_32_bits_are_exact(candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.edge.LEAST_HALVED", 16)
     whole, half = (add_edge(VERDICT, candidate, Edge(quantize=each), tmp_path).edge for each in ("none", "float16"))
     assert whole is not None
     assert half is not None
