@@ -4,7 +4,8 @@ ServingError
  ├── InvalidArgumentError       400  the request is wrong
  │    ├── PayloadTooLargeError  413  ... in that its body is too large
  │    ├── BodyTimeoutError      408  ... in that its body did not arrive in time
- │    └── RowError              400  (client) ... in a value of one row, before it is sent
+ │    └── RowsError             400  (client) ... in its rows, before they are sent
+ │         └── RowError         400  (client) ... in a value of one row
  ├── UnauthenticatedError       401  no token, or a wrong one
  ├── PermissionDeniedError      403  not from there
  ├── NotFoundError              404  no such model or version
