@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from serving.canary.evidence import Scores
     from serving.standing import Rollout
 
-CLASSES = 2
-"""Rows of each label, and of each side, before there is a metric."""
+FEWEST = 2
+"""Rows of each side, and for AUC of each label, before there is a metric."""
 
 
 class Labels(NamedTuple):
@@ -19,7 +19,7 @@ class Labels(NamedTuple):
 
     Attributes:
         file: a row for each key: `.parquet`, `.csv` or `.jsonl`.
-        column: of the labels: numbers or true and false.
+        column: of the labels: numbers, true and false, or the texts that the model answers.
         log: the folder of the model in the request log, as Parquet.
     """
 
@@ -37,7 +37,8 @@ def score_sides(base: Path, labels: Labels, rollout: "Rollout") -> "Scores":
         rollout: that they are of.
 
     Raises:
-        InputError: a file or a column is missing, a key has several labels, or the plan names no key.
+        InputError: a file or a column is missing, a key has several labels, the plan names no key, or its rules and
+            output do not go together.
     """
     from serving.artifact import DEFAULT_SIGNATURE, read_signatures
     from serving.canary.scores import METRICS
@@ -47,24 +48,23 @@ def score_sides(base: Path, labels: Labels, rollout: "Rollout") -> "Scores":
     if not wanted:
         return {}
     output = trial.plan.output or min(read_signatures(base / str(trial.stable))[DEFAULT_SIGNATURE].outputs)
-    joined = _join(labels, rollout, output)
-    sides = [joined[joined[:, 0] == version, 1:] for version in (trial.stable, trial.canary)]
-    if min(_count_rarer(side[:, 0]) for side in sides) < CLASSES:
-        return {}
-    first, second = ({name: METRICS[name](side[:, 0], side[:, 1]) for name in wanted} for side in sides)
-    return {name: (first[name], second[name]) for name in wanted}
+    joined = _join(labels, rollout, output, wanted)
+    stable, canary = (joined[joined[:, 0] == version, 1:] for version in (trial.stable, trial.canary))
+    return {
+        name: (METRICS[name](*stable.T), METRICS[name](*canary.T))
+        for name in wanted
+        if min(_count(name, side[:, 0]) for side in (stable, canary)) >= FEWEST
+    }
 
 
-def _count_rarer(labels: Any) -> int:
-    """How many rows the rarest label has; numbers of many values count as one."""
-    import numpy as np
-
-    values, counts = np.unique(labels, return_counts=True)
-    return 0 if len(values) < CLASSES else int(counts.min()) if len(values) == CLASSES else len(labels)
+def _count(metric: str, labels: Any) -> int:
+    """How many rows a metric has; AUC of the rarer label."""
+    positive = int((labels > 0.5).sum())
+    return min(positive, len(labels) - positive) if metric == "auc" else len(labels)
 
 
-def _join(labels: Labels, rollout: "Rollout", output: str) -> Any:
-    """Return version, label and prediction, `[rows, 3] float64`."""
+def _join(labels: Labels, rollout: "Rollout", output: str, metrics: list[str]) -> Any:
+    """Return version, label and prediction, `[rows, 3] float64`; of texts 1, and whether they are equal."""
     import duckdb
     import numpy as np
 
@@ -79,19 +79,46 @@ def _join(labels: Labels, rollout: "Rollout", output: str) -> Any:
         key, kind = _require(logged, trial.plan.key, "key of the roll-out", labels.log)
         label, _ = _require(told, labels.column, "--label", labels.file)
         _require(told, trial.plan.key, "key of the roll-out", labels.file)
-        taken = f"output.{output}"
-        answer, shape = _require(logged, taken if taken in logged.columns else output, "output", labels.log)
         if told.aggregate(f"count({key}) > count(DISTINCT {key})").fetchall()[0][0]:
             raise InputError(f"--labels: {labels.file}: expected one row a {trial.plan.key}, received several")
+        answer, is_text = _find_answer(logged, output, labels.log)
+        if is_text:
+            _require_accuracy(metrics, output)
+            numbers = f"1 AS label, CAST(CAST(told.{label} AS VARCHAR) = {answer} AS DOUBLE) AS answer"
+        else:
+            _require_numbers(told, label, labels)
+            numbers = f"CAST(told.{label} AS DOUBLE) AS label, CAST({answer} AS DOUBLE) AS answer"
         found = connection.execute(
-            f"SELECT version, TRY_CAST(told.{label} AS DOUBLE) AS label, "
-            f"CAST(logged.{answer}{'[1]' if shape.endswith('[]') else ''} AS DOUBLE) AS answer "
-            f"FROM logged JOIN told ON logged.{key} = TRY_CAST(told.{key} AS {kind}) "
-            "WHERE time >= ? AND version IN (?, ?) AND label IS NOT NULL "
+            f"SELECT version, {numbers} FROM logged JOIN told ON logged.{key} = TRY_CAST(told.{key} AS {kind}) "
+            f"WHERE time >= ? AND version IN (?, ?) AND told.{label} IS NOT NULL "
             f"QUALIFY row_number() OVER (PARTITION BY logged.{key} ORDER BY time) = 1",
             [rollout.since, trial.stable, trial.canary],
         ).fetchnumpy()
     return np.stack([np.asarray(found[name], np.float64) for name in ("version", "label", "answer")], axis=1)
+
+
+def _find_answer(logged: Any, output: str, log: Path) -> tuple[str, bool]:
+    """Return SQL of a row's one answer, and whether it is a text."""
+    taken = f"output.{output}"
+    name, shape = _require(logged, taken if taken in logged.columns else output, "output", log)
+    if not shape.endswith("[]"):
+        return f"logged.{name}", shape == "VARCHAR"
+    most = logged.aggregate(f"max(len({name}))").fetchall()[0][0]
+    if most is not None and most > 1:
+        raise InputError(f"output: expected one value a row, '{output}' has {most}; choose another output in the plan")
+    return f"logged.{name}[1]", shape == "VARCHAR[]"
+
+
+def _require_accuracy(metrics: list[str], output: str) -> None:
+    others = [name for name in metrics if name != "accuracy"]
+    if others:
+        raise InputError(f"rules: expected accuracy, for '{output}' answers with texts; received {', '.join(others)}")
+
+
+def _require_numbers(told: Any, label: str, labels: Labels) -> None:
+    odd = told.filter(f"{label} IS NOT NULL AND TRY_CAST({label} AS DOUBLE) IS NULL").limit(1).project(label).fetchall()
+    if odd:
+        raise InputError(f"--labels: {labels.file}: expected numbers in '{labels.column}', received {odd[0][0]!r:.80}")
 
 
 def _read(connection: Any, file: Path) -> Any:

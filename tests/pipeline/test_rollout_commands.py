@@ -19,6 +19,7 @@ from pipeline.rollout_commands import app
 from pipeline.rollout_labels import Labels, score_sides
 from pipeline.rollout_view import list_bars
 from serving.bookkeeping import read_standing
+from serving.canary.plan import Labelled
 from serving.canary.sketch import Sketch
 from serving.canary.tally import Sides
 from serving.canary_control import look
@@ -154,6 +155,43 @@ def test_labels_that_come_later_are_joined_by_key(base, log):
     assert canary.estimate == pytest.approx(5 / 6, abs=0.03)
     shown = run("status", "--labels", "labels.csv", "--label", "late", "--log", log)
     assert any(line.split()[:1] == ["auc"] and line.split()[-1] == "kept" for line in shown.splitlines())
+
+
+def change(log, **columns):
+    """Let columns of the log be others."""
+    table = pq.read_table(log / "one.parquet")
+    for name, values in columns.items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, log / "one.parquet")
+
+
+def test_texts_are_right_or_wrong(base, log):
+    plan = look(base).rollout.trial.plan
+    rules = plan.rules.model_copy(update={"auc": None, "accuracy": Labelled(worse_by=0.1)})
+    rollout = look(base).rollout
+    trial = rollout.trial.model_copy(update={"plan": plan.model_copy(update={"rules": rules})})
+    change(log, y=[["a"], *([["a"], ["b"]] * 2000)])
+    # of stable's rows every second one is a, of the canary's every fourth label is another
+    labels = ["a"] * 2000 + ["a", "b", "a", "a"] * 500
+    Path("labels.csv").write_text("\n".join(["id,late", *(f"{place},{label}" for place, label in enumerate(labels))]))
+    ((name, (stable, canary)),) = score_sides(
+        base, Labels(Path("labels.csv"), "late", log), rollout._replace(trial=trial)
+    ).items()
+    assert (name, stable.rows, canary.rows) == ("accuracy", 2000, 2000)
+    assert (stable.estimate, canary.estimate) == (0.5, 0.75)
+
+
+def test_what_does_not_go_together_is_said(base, log):
+    rollout, labels = look(base).rollout, Labels(Path("labels.csv"), "late", log)
+    Path("texts.csv").write_text("id,late\n1,0\n2,perhaps\n")
+    with pytest.raises(InputError, match=r"texts\.csv: expected numbers in 'late', received 'perhaps'"):
+        score_sides(base, labels._replace(file=Path("texts.csv")), rollout)
+    change(log, y=[["a"]] * 4001)
+    with pytest.raises(InputError, match="rules: expected accuracy, for 'y' answers with texts; received auc"):
+        score_sides(base, labels, rollout)
+    change(log, y=[[0.1, 0.9]] * 4001)
+    with pytest.raises(InputError, match="output: expected one value a row, 'y' has 2; choose another output"):
+        score_sides(base, labels, rollout)
 
 
 def test_few_labels_make_no_metric(base, log):
