@@ -1,8 +1,22 @@
 """`evaluation` of the YAML: how the trained model is judged, and what lets it through."""
 
+import re
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from models.settings import Settings
+
+NUMBER = re.compile(r"((?<!\d)-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+
+
+def natural_order(text: str) -> list[tuple[float, str]]:
+    """Return what values of a slice are sorted by: 9 before 10, 0.5 to 9 before 9 to 20.
+
+    >>> sorted(["10 to 20", "-1 to 2", "2 to 10", "2013-10-01"], key=natural_order)
+    ['-1 to 2', '2 to 10', '10 to 20', '2013-10-01']
+    """
+    parts = NUMBER.split(text)
+    return [(float(part), "") if index % 2 else (0.0, part) for index, part in enumerate(parts)]
 
 
 class Bounds(Settings):

@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from models.settings import Settings
 from pipeline.errors import InputError
 from pipeline.evaluation import CANDIDATE
+from pipeline.judging import natural_order
 
 FOLD = "fold"
 """Column of the rows that a cross-validation has judged, and its only slice; from 0."""
@@ -72,7 +73,11 @@ def read_metrics(folder: Path) -> list[SliceMetrics]:
         SliceMetrics(slice={name: str(value) for name, value in key}, values=_values(metrics))
         for key, metrics in result.slicing_metrics
     ]
-    return sorted(found, key=lambda entry: (len(entry.slice), sorted(entry.slice.items())))
+    return sorted(found, key=_order)
+
+
+def _order(found: SliceMetrics) -> tuple[int, list[tuple[str, Any]]]:
+    return len(found.slice), [(name, natural_order(value)) for name, value in sorted(found.slice.items())]
 
 
 def _values(metrics: dict[str, Any]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from models.raw import MISSING_INT, RawType
 from models.spec import InputSpec, ModelSpec, target_kind
 from models.targets import LabelFacts
 from pipeline.evaluation import CANDIDATE, EVAL_SPLIT, LABEL
-from pipeline.judging import Buckets, SliceKey, column_of
+from pipeline.judging import Buckets, SliceKey, column_of, natural_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,9 +135,12 @@ def slice_rows(table: "pa.Table", slices: Sequence[Sequence[str]]) -> "dict[Key,
     found: dict[Key, Array] = {(): np.arange(table.num_rows)}
     for names in slices:
         groups = table.select(list(names)).to_pandas().groupby(list(names), observed=True).indices
-        for values, places in groups.items():
-            texts = values if isinstance(values, tuple) else (values,)
-            found[tuple(zip(names, map(str, texts), strict=True))] = places
+        by_texts = {
+            tuple(map(str, values if isinstance(values, tuple) else (values,))): places
+            for values, places in groups.items()
+        }
+        for texts in sorted(by_texts, key=lambda texts: [natural_order(text) for text in texts]):
+            found[tuple(zip(names, texts, strict=True))] = by_texts[texts]
     return found
 
 

@@ -68,6 +68,27 @@ def test_a_missing_value_is_a_slice_by_that_name() -> None:
     assert slice_values("shop", columns).tolist() == ["missing", "a"]
 
 
+def test_slices_come_in_the_order_of_their_numbers() -> None:
+    import pyarrow as pa
+
+    from pipeline.predictions import slice_rows
+
+    values = [
+        "10 to 20",
+        "2013-11-01",
+        "missing",
+        "9 to 10",
+        "-1.5 to 9",
+        "2013-10-02",
+        "b 10",
+        "b 9",
+        "1e+06 to 2e+06",
+    ]
+    found = [dict(key)["x"] for key in slice_rows(pa.table({"x": values}), [("x",)]) if key]
+    numbers = ["-1.5 to 9", "9 to 10", "10 to 20", "2013-10-02", "2013-11-01", "1e+06 to 2e+06"]
+    assert found == [*numbers, "b 9", "b 10", "missing"]
+
+
 def test_slices_are_the_combinations_that_there_are() -> None:
     import pyarrow as pa
 
