@@ -135,7 +135,7 @@ def _score(base: Path, labels: "Labels | None") -> "Scores":
 def _tell(base: Path, seen: "Look") -> None:
     """Print what was just decided."""
     trial, state, decision = seen.rollout.trial, seen.rollout.state, seen.decision
-    share = trial.plan.steps[state.step].share
+    share = seen.rollout.step.share
     what = {
         "running": f"step {state.step + 1}, {share * 100:.4g} % of the requests",
         "promoting": "is being promoted",

@@ -46,7 +46,7 @@ def _describe_step(look: "Look") -> str:
     rollout, plan = look.rollout, look.rollout.trial.plan
     if rollout.state.is_over:
         return f"since {moment(rollout.until)} UTC, at step {rollout.state.step + 1} of {len(plan.steps)}"
-    at = plan.steps[rollout.state.step]
+    at = rollout.step
     minutes = (datetime.now(UTC) - rollout.since).total_seconds() / 60
     share = f"{at.share * 100:.4g} % of the requests{'' if at.mode == 'live' else ' copied'}"
     return (

@@ -31,7 +31,7 @@ from serving.model_config import read_model_config, render_model_config
 from serving.rollout import read_sound, require_versions
 from serving.standing import Rollout, Standing, sum_up
 from serving.store import change, next_version
-from serving.tallies import find_step, read_sides
+from serving.tallies import read_sides
 
 
 class Look(NamedTuple):
@@ -91,7 +91,7 @@ def look(base: Path, scores: Scores | None = None) -> Look:
     rollout = sum_up(events).rollout
     if rollout is None:
         raise NotFoundError(f"{base}: expected a roll-out, received none; `penstock rollout start` begins one")
-    sides = read_sides(find_step(base, rollout.trial.id, rollout.state.step))
+    sides = read_sides(rollout.find_counts(base))
     told = tuple(event for event in events if event.at >= rollout.began and event.action in ("rollout", "promote"))
     return Look(rollout, sides, judge(sides, scores or {}, rollout.trial.plan), told)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import AwareDatetime
 
 from serving.canary.machine import Decision, State, apply
+from serving.canary.plan import Step
+from serving.canary.split import is_chosen
 from serving.history import Event, Trial
+from serving.tallies import find_step
 
 
 class Rollout(NamedTuple):
@@ -27,6 +31,19 @@ class Rollout(NamedTuple):
     began: AwareDatetime
     since: AwareDatetime
     until: AwareDatetime | None = None
+
+    @property
+    def step(self) -> Step:
+        """The share that it is or was at."""
+        return self.trial.plan.steps[self.state.step]
+
+    def sends_to_canary(self, key: bytes) -> bool:
+        """Whether what has this key is the canary's, at the share of this step."""
+        return is_chosen(self.trial.id, key, self.step.share)
+
+    def find_counts(self, base: Path) -> Path:
+        """Return the folder where it is told what was counted of this step."""
+        return find_step(base, self.trial.id, self.state.step)
 
     def follow(self, decision: Decision, at: AwareDatetime) -> Rollout:
         """Return how it stands after a decision."""

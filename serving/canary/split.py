@@ -29,6 +29,13 @@ def choose_label(salt: str, key: Any, share: float) -> Literal["stable", "canary
     return "canary" if is_chosen(salt, to_key(key), share) else "stable"
 
 
+def first_value(value: Any) -> Any:
+    """The first value of lists within lists; None of an empty one."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    return value
+
+
 def to_key(value: Any) -> bytes:
     """The bytes that are hashed of a key: the same for 7, 7.0 and "7", in JSON and in a tensor."""
     if isinstance(value, bytes):

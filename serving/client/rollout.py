@@ -13,36 +13,19 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 
 from serving.bookkeeping import read_standing
-from serving.canary.plan import Plan, Step
-from serving.canary.split import is_chosen, to_key
+from serving.canary.split import first_value, to_key
 from serving.client.messages import Columns, Example, Wire
 from serving.client.rows import Extra, Row, Rows, first_row, restore
 from serving.client.session import Session, Steps
 from serving.counts import Array, Counts, Side, read_prediction
 from serving.errors import InvalidArgumentError, RowsError, ServingError
 from serving.history import FILE
-from serving.tallies import find_step
+from serving.standing import Rollout
 
 _logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 LOOK_S = 1.0
-
-
-class At(NamedTuple):
-    """The step that a roll-out is at.
-
-    Attributes:
-        id: the roll-out's.
-        plan: steps and rules.
-        step: the share and its mode.
-        folder: where it is told what was counted.
-    """
-
-    id: str
-    plan: Plan
-    step: Step
-    folder: Path
 
 
 class Outcome(NamedTuple):
@@ -63,14 +46,14 @@ class Follower:
     """Knows from the history which step there is, and writes what was counted, each second in a thread of its own.
 
     Attributes:
-        at: the step; None: no roll-out is under way.
+        rollout: the one that is under way, at its step; None: none is.
         counts: what this caller has seen of both sides.
     """
 
     def __init__(self, base: Path) -> None:
         if not base.is_dir():
             raise InvalidArgumentError(f"rollout: expected the folder of the model's versions, received {base}")
-        self.at: At | None = None
+        self.rollout: Rollout | None = None
         self.counts = Counts()
         self._base, self._seen = base, (0, 0)
         self._is_over = threading.Event()
@@ -88,7 +71,11 @@ class Follower:
         while not self._is_over.wait(LOOK_S):
             self._look()
             self.counts.flush()
-            self.counts.keep({self.at.folder} if self.at else ())
+            self.counts.keep({self.find_folder(self.rollout)} if self.rollout else ())
+
+    def find_folder(self, rollout: Rollout) -> Path:
+        """Return where it is told what was counted."""
+        return rollout.find_counts(self._base)
 
     def _look(self) -> None:
         file = self._base / FILE
@@ -96,7 +83,8 @@ class Follower:
             found = file.stat() if file.exists() else None
             stamp = (found.st_mtime_ns, found.st_size) if found else (0, 0)
             if stamp != self._seen:
-                self.at, self._seen = _read_step(self._base), stamp
+                standing = read_standing(self._base)
+                self.rollout, self._seen = standing.rollout if standing.trial else None, stamp
         except (OSError, ServingError) as error:
             _logger.warning("%s cannot be read, so requests are split as before: %s", file, error)
 
@@ -125,55 +113,53 @@ class SplitSession(Session):
     def predict(self, rows: Rows, signature_name: str, extra: Extra) -> Steps[Any]:
         """Ask one side about the rows."""
         outputs, signature = yield from self._split(
-            first_row(rows), lambda side: Session.ask(side, rows, signature_name, extra), lambda found: found[0]
+            rows, lambda side: Session.ask(side, rows, signature_name, extra), lambda found: found[0]
         )
         return restore(outputs, rows, signature)
 
     def classify(self, examples: Sequence[Example], signature_name: str) -> Steps[list[list[tuple[str, float]]]]:
         """Ask one side for the classes of examples."""
-        return self._split(
-            first_row(examples), lambda side: Session.classify(side, examples, signature_name), _classes_and_scores
-        )
+        return self._split(examples, lambda side: Session.classify(side, examples, signature_name), _classes_and_scores)
 
     def regress(self, examples: Sequence[Example], signature_name: str) -> Steps[list[float]]:
         """Ask one side for the values of examples."""
         return self._split(
-            first_row(examples),
-            lambda side: Session.regress(side, examples, signature_name),
-            lambda found: {"outputs": found},
+            examples, lambda side: Session.regress(side, examples, signature_name), lambda found: {"outputs": found}
         )
 
-    def _split(self, row: Row, ask: Callable[[Session], Steps[T]], read: Callable[[T], Columns]) -> Steps[T]:
-        """Ask the side that `row` belongs to; `read` gives an answer's outputs by name."""
-        at = self._follower.at
-        if at is None:
+    def _split(self, rows: Rows, ask: Callable[[Session], Steps[T]], read: Callable[[T], Columns]) -> Steps[T]:
+        """Ask the side that the first of the rows belongs to; `read` gives an answer's outputs by name."""
+        rollout = self._follower.rollout
+        if rollout is None:
             return (yield from ask(self))
-        is_shadow, canary = at.step.mode == "shadow", None
-        if is_chosen(at.id, _find_key(row, at.plan.key), at.step.share):
+        is_shadow, canary = rollout.step.mode == "shadow", None
+        if rollout.sends_to_canary(_find_key(first_row(rows), rollout.trial.plan.key)):
             canary = yield from _try(self._canary, ask)
             if canary.error is None and not is_shadow:
-                self._count(at, "canary", canary, read)
+                self._count(rollout, "canary", canary, read)
                 return cast("T", canary.answer)
         stable = yield from _try(self, ask)
         if isinstance(stable.error, RowsError):
             # the rows are at fault, not who was asked
             raise stable.error
         if canary is not None:
-            self._count(at, "canary", canary, read)
+            self._count(rollout, "canary", canary, read)
         if is_shadow == (canary is not None):
-            self._count(at, "stable", stable, read)
+            self._count(rollout, "stable", stable, read)
         if stable.error is not None:
             raise stable.error
         if canary is not None and canary.error is None:
-            self._follower.counts.compare(at.folder, _arrays(read(stable.answer)), _arrays(read(canary.answer)))
+            pair = _arrays(read(stable.answer)), _arrays(read(canary.answer))
+            self._follower.counts.compare(self._follower.find_folder(rollout), *pair)
         return cast("T", stable.answer)
 
-    def _count(self, at: At, side: Side, outcome: Outcome, read: Callable[[Any], Columns]) -> None:
+    def _count(self, rollout: Rollout, side: Side, outcome: Outcome, read: Callable[[Any], Columns]) -> None:
+        folder = self._follower.find_folder(rollout)
         if outcome.error is not None:
-            self._follower.counts.fail(at.folder, side)
+            self._follower.counts.fail(folder, side)
         else:
-            prediction = read_prediction(_arrays(read(outcome.answer), 1), at.plan.output)
-            self._follower.counts.count(at.folder, side, outcome.seconds, prediction)
+            prediction = read_prediction(_arrays(read(outcome.answer), 1), rollout.trial.plan.output)
+            self._follower.counts.count(folder, side, outcome.seconds, prediction)
 
 
 def _try(side: Session, ask: Callable[[Session], Steps[Any]]) -> Steps[Outcome]:
@@ -185,19 +171,9 @@ def _try(side: Session, ask: Callable[[Session], Steps[Any]]) -> Steps[Outcome]:
     return Outcome(time.perf_counter() - started, answer)
 
 
-def _read_step(base: Path) -> At | None:
-    standing = read_standing(base)
-    if standing.trial is None or standing.rollout is None:
-        return None
-    trial, step = standing.trial, standing.rollout.state.step
-    return At(trial.id, trial.plan, trial.plan.steps[step], find_step(base, trial.id, step))
-
-
 def _find_key(row: Row, column: str | None) -> bytes:
     """Return the key of a request by its first row; of a row without one, all of it."""
-    value = row.get(column) if column is not None else None
-    while isinstance(value, list) and value:
-        value = value[0]
+    value = first_value(row.get(column)) if column is not None else None
     return json.dumps(row, default=str, sort_keys=True).encode() if value is None else to_key(value)
 
 

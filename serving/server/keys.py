@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import Any
 
-from serving.canary.split import to_key
+from serving.canary.split import first_value, to_key
 from serving.errors import InvalidArgumentError
 from serving.server.json_body import JsonObject
 from serving.server.tensors import to_array
@@ -16,12 +16,10 @@ def read_json_key(document: JsonObject, body: bytes, column: str | None) -> byte
     """The key of a predict, classify or regress body, as `to_key` has it; without one the body itself."""
     rows = document.get("instances", document.get("examples"))
     row = rows[0] if isinstance(rows, list) and rows else document.get("inputs")
-    value = row.get(column) if isinstance(row, dict) and column is not None else None
-    while isinstance(value, list) and value:
-        value = value[0]
+    value = first_value(row.get(column)) if isinstance(row, dict) and column is not None else None
     if isinstance(value, dict):
         value = _decode(value.get("b64"))
-    return body if value is None or isinstance(value, list) else to_key(value)
+    return body if value is None else to_key(value)
 
 
 def read_message_key(request: Any, column: str | None) -> bytes:

@@ -44,7 +44,7 @@ class RolloutCounts:
         if route.is_chosen and route.split.canary is None:
             # stable has answered what the canary should have
             self._counts.fail(route.split.folder, "canary")
-        elif route.split.at.mode == "live":
+        elif route.split.rollout.step.mode == "live":
             self._count(route.split, "canary" if route.is_chosen else "stable", exchange, exchange.seconds)
         elif route.is_chosen and self.runner is not None and len(self._copies) < _WAITING_COPIES:
             copy = asyncio.get_running_loop().create_task(self._shadow(route, exchange, self.runner))
@@ -68,7 +68,8 @@ class RolloutCounts:
         if exchange.code is not Code.OK or exchange.outputs is None:
             self._counts.fail(split.folder, side)
         else:
-            self._counts.count(split.folder, side, seconds, read_prediction(exchange.outputs, split.plan.output))
+            prediction = read_prediction(exchange.outputs, split.rollout.trial.plan.output)
+            self._counts.count(split.folder, side, seconds, prediction)
 
     async def _shadow(self, route: Route, exchange: Exchange, runner: Runner) -> None:
         """Ask the canary what stable was asked; only requests that both were asked count."""

@@ -17,7 +17,6 @@ from serving.server.sides import Split
 from serving.server.versions import ModelConfig, State, VersionPolicy, VersionStatus
 from serving.server.warm_up import warm_up
 from serving.standing import sum_up
-from serving.tallies import find_step
 
 _logger = logging.getLogger(__name__)
 
@@ -162,8 +161,7 @@ class ServedModel:
         stable, canary = versions.get(trial.stable), versions.get(trial.canary)
         if stable is None or (canary is None and trial.canary not in self._refused):
             return None
-        folder = find_step(self.config.base, trial.id, rollout.state.step)
-        return Split(trial.id, rollout.state.step, trial.plan, stable, canary, folder)
+        return Split(rollout, stable, canary, rollout.find_counts(self.config.base))
 
     def _review(self, found: Collection[int]) -> None:
         """Say what is no version yet and why, and drop what is gone, or the list would grow with every push."""
