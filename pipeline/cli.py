@@ -83,11 +83,10 @@ def _print(content: Any) -> None:
     open_console().print(content)
 
 
-def _load(path: Path) -> "tuple[LoadedProblem, Workspace]":
+def _load(path: Path) -> "LoadedProblem":
     from pipeline.problem import load_problem
 
-    loaded = load_problem(path)
-    return loaded, loaded.workspace
+    return load_problem(path)
 
 
 @app.command()
@@ -131,7 +130,7 @@ def fetch(problem: ProblemFile, as_json: AsJson = False) -> None:
     from pipeline.render import relative
     from pipeline.run import fetch as fetch_data
 
-    fetched = fetch_data(_load(problem)[0])
+    fetched = fetch_data(_load(problem))
     if as_json:
         print_json({"fetched": fetched})
         return
@@ -149,7 +148,7 @@ def check(
 
     checked: list[dict[str, Any]] = []
     for path in problems:
-        loaded, _ = _load(path)
+        loaded = _load(path)
         columns = read_columns(loaded, whole=False)
         check_problem(loaded, columns)
         inputs = resolve(loaded.problem, columns).inputs
@@ -171,7 +170,7 @@ def show(problem: ProblemFile, as_json: AsJson = False) -> None:
     from pipeline.check import check as check_problem
     from pipeline.resolve import read_columns, resolve
 
-    loaded, _ = _load(problem)
+    loaded = _load(problem)
     columns = read_columns(loaded, whole=False)
     check_problem(loaded, columns)
     content = loaded.problem.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -208,14 +207,15 @@ def run(
     from pipeline.guard import guard
     from pipeline.workspace import require_writable
 
-    loaded, workspace = _load(problem)
+    loaded = _load(problem)
+    workspace = loaded.workspace
     loaded = loaded.with_fold(fold)
     require_writable(workspace)
     try:
         with guard(workspace, "run", wait=wait):
             result, asked, report = _run(loaded, workspace, _Options(ask, span, accept or [], verbose, no_push))
     except DataBlockedError as error:
-        _explain(loaded, workspace, error, as_json=as_json)
+        _explain(loaded, error, as_json=as_json)
         raise
     if as_json:
         print_json(result.model_dump(mode="json") | ({"asked": asked._asdict()} if asked else {}))
@@ -258,26 +258,26 @@ def _run(loaded: "LoadedProblem", workspace: "Workspace", options: _Options) -> 
         prepared = prepared._replace(accepted=remember(workspace, prepared.stages, options.accept), hold=options.hold)
         result = run_problem(loaded, prepared, workspace, screen, log)
         asked = _ask(loaded, prepared.columns, workspace, options.ask) if options.ask and result.pushed else None
-        return result, asked, _report(loaded, workspace)
+        return result, asked, _report(loaded)
 
 
-def _explain(loaded: "LoadedProblem", workspace: "Workspace", error: "DataBlockedError", *, as_json: bool) -> None:
+def _explain(loaded: "LoadedProblem", error: "DataBlockedError", *, as_json: bool) -> None:
     """Print why the data gate has stopped a run."""
     from pipeline.gate_view import render_blocked
 
-    report = _report(loaded, workspace)
+    report = _report(loaded)
     if as_json:
         print_json(error.verdict.model_dump(mode="json"))
     else:
         _print(render_blocked(error.verdict, loaded.file.path, report))
 
 
-def _report(loaded: "LoadedProblem", workspace: "Workspace") -> Path | None:
+def _report(loaded: "LoadedProblem") -> Path | None:
     """Write the newest run's report; None if it can't be made, for a run does not fail by it."""
     from pipeline.report.runs import choose_run, write_run_report
 
     try:
-        return write_run_report(loaded, workspace, choose_run(workspace))
+        return write_run_report(loaded, choose_run(loaded.workspace))
     except PenstockError as error:
         typer.echo(f"no report: {error}", err=True)
         return None
@@ -303,7 +303,7 @@ def status(problem: ProblemFile, as_json: AsJson = False) -> None:
     from serving.manifest import read_manifest
     from serving.store import find_versions
 
-    _, workspace = _load(problem)
+    workspace = _load(problem).workspace
     runs = read_runs(workspace, 10)
     pushed = {version: read_manifest(path) for version, path in find_versions(workspace.serving).items()}
     owner = who_owns(workspace)
@@ -349,9 +349,9 @@ def report(
     from pipeline.report.browser import open_page
     from pipeline.report.runs import choose_run, write_run_report
 
-    loaded, workspace = _load(problem)
-    chosen = choose_run(workspace, run_id)
-    written = write_run_report(loaded, workspace, chosen, out)
+    loaded = _load(problem)
+    chosen = choose_run(loaded.workspace, run_id)
+    written = write_run_report(loaded, chosen, out)
     if as_json:
         print_json({"report": written, "run_id": chosen.run_id})
     else:

@@ -132,11 +132,12 @@ def _write_rows(task: Task, labels: "Array", folds: Sequence[Fold], file: Path) 
     for number, fold in enumerate(folds, 1):
         with _named(f"fold {number} of {len(folds)}"):
             own = _task_of(task, fold)
-            predictions += list(_predict(own, _pick(task.splits.train, fold.judged)))
+            predictions.append(_predict(own, _pick(task.splits.train, fold.judged)))
             trained.append(len(own.splits.train[TRANSFORMED_LABEL]))
     numbers = [str(number) for number, fold in enumerate(folds) for _ in fold.judged]
     judged = labels[np.concatenate([fold.judged for fold in folds])]
-    pq.write_table(pa.table({FOLD: numbers, LABEL: to_column(judged), CANDIDATE: predictions}), file)
+    table = {FOLD: numbers, LABEL: to_column(judged), CANDIDATE: to_column(np.concatenate(predictions))}
+    pq.write_table(pa.table(table), file)
     return tuple(trained)
 
 

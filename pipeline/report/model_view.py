@@ -128,7 +128,7 @@ def view_model(facts: ModelFacts | None) -> ModelView | None:
 
 def view_gates(blessing: Blessing) -> GateView:
     """Return the gates' answers in words."""
-    basis = _basis(blessing, [each for each in blessing.metrics if not each.slice])
+    basis = _basis(blessing)
     passed = [("passed", "passed", gate.words()) for gate in blessing.gates if gate.passed]
     failed = [("error", "failed", reason) for reason in blessing.refusals]
     if blessing.blessed:
@@ -177,8 +177,9 @@ def _signed(value: float) -> str:
     return text if text.startswith(MINUS) or text == NONE else f"+{text}"
 
 
-def _basis(blessing: Blessing, overall: Sequence[Judged]) -> str:
-    rows = plural(overall[0].rows, "row") if overall else "No row"
+def _basis(blessing: Blessing) -> str:
+    overall = next((each for each in blessing.metrics if not each.slice), None)
+    rows = plural(overall.rows, "row") if overall else "No row"
     threshold = f", yes from a probability of {blessing.threshold:.3g} on" if blessing.threshold is not None else ""
     return f"{rows} of the {blessing.split} split{threshold}; intervals hold with {blessing.confidence:.0%} confidence."
 

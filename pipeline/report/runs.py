@@ -43,14 +43,14 @@ def choose_run(workspace: Workspace, wanted: str | None = None) -> Run:
     raise InputError(f"{place(workspace)}: expected a run that read its data, received none; `penstock run` is one")
 
 
-def write_run_report(loaded: LoadedProblem, workspace: Workspace, run: Run, out: Path | None = None) -> Path:
+def write_run_report(loaded: LoadedProblem, run: Run, out: Path | None = None) -> Path:
     """Write the report of `run` to `out` (None: into the workspace, by the run's id) and return the file's path.
 
     Raises:
         InputError: the run did not come as far as ExampleGen, its examples are gone or the file can't be written.
     """
-    out = out or workspace.reports / f"{run.run_id}.html"
-    sources = read_sources(loaded, workspace, run)
+    out = out or loaded.workspace.reports / f"{run.run_id}.html"
+    sources = read_sources(loaded, run)
     try:
         write_report(sources, out)
     except OSError as error:
@@ -58,7 +58,7 @@ def write_run_report(loaded: LoadedProblem, workspace: Workspace, run: Run, out:
     return out
 
 
-def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> ReportSources:
+def read_sources(loaded: LoadedProblem, run: Run) -> ReportSources:
     """Return what the report of `run` is made of.
 
     Raises:
@@ -67,7 +67,7 @@ def read_sources(loaded: LoadedProblem, workspace: Workspace, run: Run) -> Repor
     examples = run.output("Examples")
     if examples is None:
         raise InputError(f"run {run.run_id}: expected one that read its data, received one that stopped before")
-    target, split = loaded.problem.target, loaded.problem.split
+    target, split, workspace = loaded.problem.target, loaded.problem.split, loaded.workspace
     verdict = _verdict(run, loaded.file.path)
     previous_run, previous = _previous(workspace, run, verdict)
     stages = _stages(workspace, examples)

@@ -28,7 +28,7 @@ def report(tmp_path, monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
     (tmp_path / "p.yaml").write_text("name: p\nsource: {kind: csv, files: p.csv}\ntarget: {column: y, kind: binary}\n")
     run = lineage.Run("2024-01-01", [])
     monkeypatch.setattr(runs, "choose_run", lambda _, wanted: run if wanted in {None, "-1"} else pytest.fail(wanted))
-    monkeypatch.setattr(runs, "write_run_report", lambda *given: given[3] or tmp_path / f"{given[2].run_id}.html")
+    monkeypatch.setattr(runs, "write_run_report", lambda *given: given[2] or tmp_path / f"{given[1].run_id}.html")
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["penstock", "report", str(tmp_path / "p.yaml"), *map(str, arguments)])

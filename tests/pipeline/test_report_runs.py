@@ -87,8 +87,8 @@ class Journal:
 
 
 @pytest.fixture
-def workspace(tmp_path) -> Workspace:
-    return Workspace(tmp_path / "home", "sales")
+def workspace(loaded) -> Workspace:
+    return loaded.workspace
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_runs_before_another(workspace):
 def test_the_newest_run_that_read_its_data_is_reported_on(workspace, loaded):
     run = choose_run(workspace)
     assert run.run_id == IDS[1]
-    out = write_run_report(loaded, workspace, run)
+    out = write_run_report(loaded, run)
     assert out == workspace.reports / f"{IDS[1]}.html"
     assert f"train of run {IDS[0]}" in out.read_text("utf-8")
 
@@ -162,7 +162,7 @@ def test_the_newest_run_that_read_its_data_is_reported_on(workspace, loaded):
 @pytest.mark.usefixtures("journal")
 def test_a_run_that_did_not_read_its_data_is_refused(workspace, loaded):
     with pytest.raises(InputError, match="expected one that read its data"):
-        write_run_report(loaded, workspace, choose_run(workspace, "-1"))
+        write_run_report(loaded, choose_run(workspace, "-1"))
 
 
 def test_a_problem_that_never_ran_has_no_report(workspace):
@@ -177,7 +177,7 @@ def test_counts_and_refused_rows_are_those_of_the_stages(workspace, loaded):
     folder.mkdir(parents=True)
     (folder / "stage.json").write_text(STAGE.model_dump_json())
     pq.write_table(pa.table({"line": [1]}), folder / "rejected-00000.parquet")
-    sources = read_sources(loaded, workspace, find_run(workspace, IDS[1]))
+    sources = read_sources(loaded, find_run(workspace, IDS[1]))
     assert sources.quarantine == (folder / "rejected-00000.parquet",)
     assert sources.counts.model_dump() == {
         "read": 43,
@@ -187,7 +187,7 @@ def test_counts_and_refused_rows_are_those_of_the_stages(workspace, loaded):
         "overlapping": 1,
     }
     assert (sources.splits, sources.spans, sources.slice_columns) == (("train", "eval"), ("7", "8"), ("shop",))
-    earlier = read_sources(loaded, workspace, find_run(workspace, IDS[0]))
+    earlier = read_sources(loaded, find_run(workspace, IDS[0]))
     assert (earlier.quarantine, earlier.counts.read, earlier.counts.without_label) == (None, None, 2)
     assert earlier.previous is None
 
@@ -204,12 +204,12 @@ def test_the_gate_says_what_a_run_is_compared_with(workspace, loaded, journal, e
             made = choose_run(workspace).output("DataVerdict")
             verdict = Verdict(schema_source="curated", compared_with=str(made.id), findings=(finding,))
     run = choose_run(workspace)
-    sources = read_sources(loaded, workspace, run)
+    sources = read_sources(loaded, run)
     assert (sources.previous_run, sources.previous) == ("2024-03-01T10:00:00.three", tmp_path / "three")
     accept = f"penstock run {loaded.file.path} --accept leakage:shop"
     assert sources.verdict is not None
     assert sources.verdict.findings == (finding.model_copy(update={"accept": accept}),)
-    page = write_run_report(loaded, workspace, run, tmp_path / "page.html").read_text("utf-8")
+    page = write_run_report(loaded, run, tmp_path / "page.html").read_text("utf-8")
     assert "Blocked by the data gate" in page
     assert f"<code>{accept}</code>" in page
 
@@ -219,7 +219,7 @@ def test_a_verdict_of_no_run_is_compared_with_nothing(workspace, loaded, journal
     context = journal.start("2024-03-01T10:00:00.4")
     journal.ingest(context, examples("three"))
     journal.judge(context, tmp_path / "verdict", Verdict(schema_source="curated", compared_with=compared_with))
-    sources = read_sources(loaded, workspace, choose_run(workspace))
+    sources = read_sources(loaded, choose_run(workspace))
     assert (sources.previous_run, sources.previous) == ("", None)
 
 
@@ -228,14 +228,14 @@ def test_what_a_component_left_damaged_is_named(workspace, loaded, journal, exam
     journal.ingest(context, examples("three"))
     journal.judge(context, tmp_path / "verdict", None)
     with pytest.raises(InputError, match="expected the data gate's verdict"):
-        write_run_report(loaded, workspace, choose_run(workspace))
+        write_run_report(loaded, choose_run(workspace))
     (tmp_path / "verdict" / VERDICT_FILE).write_text('{"schema_source": "guessed"}')
     with pytest.raises(InputError, match="expected the data gate's verdict"):
-        write_run_report(loaded, workspace, choose_run(workspace))
+        write_run_report(loaded, choose_run(workspace))
 
 
 @pytest.mark.usefixtures("journal")
 def test_a_place_that_cant_be_written_is_named(workspace, loaded, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"page\.html: the report can't be written"):
-        write_run_report(loaded, workspace, choose_run(workspace), tmp_path / "file" / "page.html")
+        write_run_report(loaded, choose_run(workspace), tmp_path / "file" / "page.html")
