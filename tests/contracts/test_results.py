@@ -39,7 +39,7 @@ def expect(model: Any) -> dict[str, Any]:
 def method(model: Any) -> str:
     found = target_kind(model.inputs.target).METHOD
     if found is None:
-        pytest.skip("no method has these answers")
+        pytest.skip(f"neither classify nor regress of TensorFlow Serving has the answers of {model.target}")
     return str(found)
 
 
