@@ -33,9 +33,9 @@ def write_sides(folder: Path, server: str, dumped: str) -> None:
 
 
 def read_sides(folder: Path) -> Sides:
-    """Return what all servers have counted at a step; a file that is none counts for nothing."""
+    """Return what all servers have counted at a step; a file that is none, or is being written, counts for nothing."""
     found = []
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted(folder.glob("[!.]*.json")):
         try:
             found.append(_SIDES.validate_json(file.read_bytes()))
         except (OSError, ValidationError):

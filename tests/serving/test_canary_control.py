@@ -22,7 +22,7 @@ from serving.model_config import FILE
 from serving.push import Candidate, push
 from serving.rollout import find_live, rollback, set_label
 from serving.standing import Standing, sum_up
-from serving.store import find_versions
+from serving.store import STAGING, find_versions
 from serving.tallies import FOLDER, dump_sides, find_step, read_sides, write_sides
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,6 +123,15 @@ def test_what_servers_count_adds_up_and_a_torn_file_counts_for_nothing(base, pus
     other = start(base, PLAN, canary=trial.canary)
     assert list((base / FOLDER).iterdir()) == []
     assert look(base).rollout.trial == other
+
+
+def test_what_a_server_is_writing_is_not_counted_beside_what_it_had_written(base, pushed):
+    trial = start(base, PLAN)
+    let_serve(base, requests=10)
+    folder = find_step(base, trial.id, 0)
+    (written,) = folder.iterdir()
+    written.with_name(f"{STAGING}{written.name}").write_bytes(written.read_bytes())
+    assert read_sides(folder).canary.requests == 10
 
 
 def test_people_may_promote_or_abort_whatever_the_rules_say(base, pushed):

@@ -272,7 +272,7 @@ def test_callers_roll_out_to_a_server_by_models_config(base, saved_model, tmp_pa
             assert asking.predict([{"body mass (g)": number, "naïve.column": "a"}])[0]["doubled"] == 2 * number
             if number % 50 == 0 and (seen := follow(base)).rollout.state.is_over:
                 break
-    assert seen.sides.canary.requests > 50
+    assert seen.sides.canary.requests >= STEP["requests"]
     assert (seen.sides.stable.errors, seen.sides.canary.errors) == (0, 0)
     assert seen.rollout.state.phase == "promoted"
     assert max(find_versions(base)) > trial.stable
